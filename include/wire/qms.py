@@ -1,9 +1,9 @@
 """What QicsMilestones (QMS) says and takes, in its own field names.
 
 The contract is `sandbox/contracts/qms.openapi.yaml`. The structs hold the fields of an answer that the
-connector reads. All of them are optional and None is absence: whether a field must be filled is a check, not a matter of
-decoding. QMS writes Edm.Int64 and Edm.Decimal as text and may write them as numbers; both are read,
-amounts without ever passing through a float.
+connector reads. All of them are optional and None is absence: whether a field must be filled is a check,
+not a matter of decoding. QMS writes Edm.Int64 and Edm.Decimal as text and may write them as numbers; both
+are read, amounts without ever passing through a float.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""Fixtures for all tests: one embedded PostgreSQL per test session, a fresh migrated database per module."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from include.storage.embedded import ensure_database, start_server, stop_server
+from include.storage.engine import engine_from_url
+from include.storage.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[sa.URL]:
+    """URL of an embedded server that lives as long as the test session."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    directory = Path(tempfile.mkdtemp(prefix="minox-qms-test-"))
+    try:
+        yield start_server(directory / "pg", keep=True)
+    finally:
+        stop_server(directory / "pg")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_template(database_server: sa.URL) -> str:
+    """Name of a migrated database that the others are copied from."""
+    url = ensure_database(database_server, "template_minox_qms")
+    engine = engine_from_url(url)
+    migrate(engine)
+    engine.dispose()
+    return "template_minox_qms"
+
+
+@pytest.fixture(scope="module")
+def database_url(database_server: sa.URL, database_template: str) -> Iterator[sa.URL]:
+    """URL of a fresh, migrated database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server = sa.create_engine(database_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {database_template}"))
+    yield database_server.set(database=name)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="module")
+def database(database_url: sa.URL) -> Iterator[sa.Engine]:
+    """Engine of a fresh, migrated database."""
+    engine = engine_from_url(database_url)
+    yield engine
+    engine.dispose()

@@ -1,0 +1,266 @@
+"""Read one raw JSON record into its typed form, or say everything that is wrong with it.
+
+Both systems may write a number as text and the other way round, and leave an optional field empty (`""`) in place of
+null (the contracts, "Rules for every operation"). What is read:
+
+| field of type | read from | blank text |
+|---|---|---|
+| `str | int | float | None` (text, id) | text or number | stays; `include.wire.text` makes it None |
+| `Decimal | None`, `int | None` | number, or text that holds one | None |
+| `bool | None` | true, false | None |
+| a struct, a tuple | object, list | None |
+
+True and false are never numbers or text. NaN, Infinity, numbers of more than 30 digits or with an exponent beyond 30,
+and NUL characters (PostgreSQL stores none) are faults. Unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeAlias, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_DIGITS = 30
+
+_LARGE_NUMBER = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}|[0-9.]{30}")
+_ODD_DECIMAL = re.compile(rb"_|nan|inf", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
+_PLACE = re.compile(r" - at `\$[.]?([^`]*)`$")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a record.
+
+    Attributes:
+        field: Path of the field, e.g. `addresses[0].name`; empty when it is the record as a whole.
+        message: What is wrong, without the value itself (it may be personal data).
+    """
+
+    field: str
+    message: str
+
+
+Reader: TypeAlias = Callable[[Any, str, list[Fault]], Any]
+
+
+def decode_record(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, ...]]:
+    """Read a raw record.
+
+    Args:
+        raw: The JSON text of one record; it may be anything.
+        type_: The struct to read it into.
+
+    Returns:
+        The record and no faults, or None and every fault of the record, each once, in the order of the struct's fields.
+        It never raises for what is in `raw`.
+    """
+    if _plainly_written(raw, type_):
+        try:
+            return _decoder(type_).decode(raw), ()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, InvalidOperation):
+            pass  # the careful reader below either understands it or names every fault
+    faults: list[Fault] = []
+    try:
+        content = _untyped().decode(raw)
+    except RecursionError:
+        return None, (Fault("", "is nested too deeply"),)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        return None, (_unreadable(raw, type_, error),)
+    record = _reader(type_)(content, "", faults)
+    return (None, tuple(dict.fromkeys(faults))) if faults else (record, ())
+
+
+def _plainly_written(raw: bytes, type_: type[msgspec.Struct]) -> bool:
+    r"""Tell whether msgspec alone reads this record as the table above wants it.
+
+    It would take NUL characters and numbers of any size; and for a Decimal every text that Python's Decimal takes: NaN,
+    "1_000", and digits of other scripts, which come as bytes beyond ASCII or as a `\u` escape.
+    """
+    if b"\\u" in raw or _LARGE_NUMBER.search(raw):
+        return False
+    return not _holds_decimals(type_) or (raw.isascii() and not _ODD_DECIMAL.search(raw))
+
+
+@cache
+def _decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(type_)
+
+
+@cache
+def _untyped() -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(float_hook=_exact)
+
+
+def _exact(written: str) -> Decimal:
+    """Keep a JSON number with a fraction or exponent exact; what Decimal cannot hold becomes NaN, which is refused."""
+    try:
+        return Decimal(written)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+@cache
+def _holds_decimals(type_: Any) -> bool:
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return any(_holds_decimals(field.type) for field in msgspec.structs.fields(type_))
+    return type_ is Decimal or any(_holds_decimals(part) for part in get_args(type_))
+
+
+def _unreadable(raw: bytes, type_: type[msgspec.Struct], error: Exception) -> Fault:
+    """Name the field of a record that cannot even be read as JSON, where msgspec knows it."""
+    try:
+        _decoder(type_).decode(raw)
+    except msgspec.ValidationError as typed:
+        place = _PLACE.search(str(typed))
+        if place is not None:
+            return Fault(place[1], "is a number out of range" if "range" in str(error) else "cannot be read")
+    except (msgspec.MsgspecError, UnicodeError, InvalidOperation):
+        pass  # no field to name: the record as a whole is what is wrong
+    return Fault("", "is not a JSON object that can be read")
+
+
+@cache
+def _reader(type_: Any) -> Reader:
+    """Build the careful reader of a type, once."""
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return _struct_reader(type_)
+    if get_origin(type_) in (Union, UnionType):
+        return _union_reader(get_args(type_))
+    if get_origin(type_) is tuple:
+        return _tuple_reader(get_args(type_)[0])
+    if type_ in _LEAVES:
+        return _LEAVES[type_]
+    raise TypeError(f"no rule to read a field of type {type_}")
+
+
+def _struct_reader(type_: type[msgspec.Struct]) -> Reader:
+    fields = tuple((field.name, field.encode_name, _reader(field.type)) for field in msgspec.structs.fields(type_))
+
+    def read(value: Any, path: str, faults: list[Fault]) -> Any:
+        if not isinstance(value, dict):
+            faults.append(Fault(path, f"expected an object, got {_kind(value)}"))
+            return None
+        before = len(faults)
+        parts = {
+            name: reader(value[key], f"{path}.{key}" if path else key, faults)
+            for name, key, reader in fields
+            if key in value
+        }
+        return type_(**parts) if len(faults) == before else None
+
+    return read
+
+
+def _tuple_reader(element: Any) -> Reader:
+    reader = _reader(element)
+
+    def read(value: Any, path: str, faults: list[Fault]) -> Any:
+        if not isinstance(value, list):
+            faults.append(Fault(path, f"expected a list, got {_kind(value)}"))
+            return None
+        return tuple(reader(part, f"{path}[{place}]", faults) for place, part in enumerate(value))
+
+    return read
+
+
+def _union_reader(alternatives: tuple[Any, ...]) -> Reader:
+    """Read text or number (a union with `str`), or an optional value; an object or a boolean may stand side by side."""
+    optional = NoneType in alternatives
+    if str in alternatives:
+        return _text_or_nothing if optional else _text_or_number
+    by_kind = {_json_kind(part): _reader(part) for part in alternatives if part is not NoneType}
+    fallback = next(iter(by_kind.values()))
+
+    def read(value: Any, path: str, faults: list[Fault]) -> Any:
+        if optional and (value is None or (isinstance(value, str) and not value.strip())):
+            return None
+        return by_kind.get(type(value), fallback)(value, path, faults)
+
+    return read
+
+
+def _json_kind(type_: Any) -> type:
+    """Python type that an untyped decoder gives for the JSON of this type."""
+    if get_origin(type_) is tuple:
+        return list
+    return dict if issubclass(type_, msgspec.Struct) else type_
+
+
+def _text_or_nothing(value: Any, path: str, faults: list[Fault]) -> Any:
+    return None if value is None else _text_or_number(value, path, faults)
+
+
+def _text_or_number(value: Any, path: str, faults: list[Fault]) -> Any:
+    if isinstance(value, str):
+        if "\x00" in value:
+            faults.append(Fault(path, "holds a NUL character"))
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        faults.append(Fault(path, f"expected text or a number, got {_kind(value)}"))
+        return None
+    if not _sane(Decimal(value)):
+        faults.append(Fault(path, f"is a number out of range (at most {MAX_DIGITS} digits)"))
+        return None
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _decimal(value: Any, path: str, faults: list[Fault]) -> Decimal | None:
+    number = _read_number(value)
+    if number is None:
+        faults.append(Fault(path, f"expected a number, got {_kind(value)}"))
+    elif not _sane(number):
+        faults.append(Fault(path, f"is a number out of range (at most {MAX_DIGITS} digits)"))
+    return number
+
+
+def _integer(value: Any, path: str, faults: list[Fault]) -> int | None:
+    number = _decimal(value, path, faults)
+    if number is None or not _sane(number):
+        return None
+    if number != number.to_integral_value():
+        faults.append(Fault(path, "expected a whole number, got one with a fraction"))
+        return None
+    return int(number)
+
+
+def _boolean(value: Any, path: str, faults: list[Fault]) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    faults.append(Fault(path, f"expected true or false, got {_kind(value)}"))
+    return None
+
+
+def _read_number(value: Any) -> Decimal | None:
+    """Read a number or a text that holds one; None when it is neither."""
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return Decimal(value.strip())
+    return None
+
+
+def _sane(number: Decimal) -> bool:
+    """Tell whether a number is finite and of a size that money, percentages and ids can have."""
+    _, digits, exponent = number.as_tuple()
+    return isinstance(exponent, int) and len(digits) <= MAX_DIGITS and abs(exponent) <= MAX_DIGITS
+
+
+_LEAVES: dict[Any, Reader] = {Decimal: _decimal, int: _integer, bool: _boolean, str: _text_or_number}
+
+_KINDS = {str: "text", bool: "true or false", int: "a number", Decimal: "a number", list: "a list", dict: "an object"}
+
+
+def _kind(value: Any) -> str:
+    """Name the JSON kind of a value, without showing the value."""
+    return "null" if value is None else _KINDS[type(value)]

@@ -22,6 +22,7 @@ metadata = sa.MetaData(
 
 MASTER_DATA = ("vat_codes", "payment_terms", "cost_centers", "item_groups", "items", "customers")
 BOOKING_SOURCES = ("entity_changes", "invoices", "invoice_totals", "invoice_lines")
+QMS_ROWS = tuple(f"qms_{entity}" for entity in ("vat_codes", "payment_terms", "cost_centers", "items", "customers"))
 
 
 def _instant(name: str, *, now: bool = False, nullable: bool = True) -> sa.Column[object]:
@@ -48,7 +49,6 @@ sync_run = sa.Table(
     sa.Column("dry_run", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("state", sa.Text, nullable=False, server_default="running", comment="running, good, failed, abandoned"),
     _instant("started_at", now=True),
-    _instant("seen_at", now=True),
     _instant("finished_at"),
     sa.Column("message", sa.Text),
     sa.Column("figures", JSONB, comment="Requests, bytes and waits per system"),
@@ -114,15 +114,17 @@ def _staging(entity: str) -> sa.Table:
         sa.Column("run", sa.BigInteger, primary_key=True),
         sa.Column("position", sa.Integer, primary_key=True, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text, nullable=False),
+        sa.Column("parent", sa.Text, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary, nullable=False),
         sa.Column("raw", JSON, nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="By the checks"),
         _instant("staged_at", now=True),
         sa.Index(f"ix_staging_{entity}_run_key", "run", "key"),
+        *([sa.Index(f"ix_staging_{entity}_run_parent", "run", "parent")] if entity == "invoice_lines" else []),
     )
 
 
-STAGING = {entity: _staging(entity) for entity in (*MASTER_DATA, *BOOKING_SOURCES)}
+STAGING = {entity: _staging(entity) for entity in (*MASTER_DATA, *BOOKING_SOURCES, *QMS_ROWS)}
 
 staging_preview = sa.Table(
     "staging_preview",
@@ -226,7 +228,7 @@ booking = sa.Table(
         "state",
         sa.Text,
         nullable=False,
-        comment="open, sending, booked, already_booked, rejected, refused, skipped, excluded, gone",
+        comment="open, sending, booked, already_booked, rejected, refused, skipped, excluded",
     ),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
@@ -395,4 +397,41 @@ person_action = sa.Table(
     sa.Column("reason", sa.Text),
     _instant("acted_at", now=True),
     sa.Index("ix_person_action_link_entity_source_key", "link", "entity", "source_key"),
+)
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+oauth_grant = sa.Table(
+    "oauth_grant",
+    metadata,
+    sa.Column("conn_id", sa.Text, primary_key=True, comment="Airflow connection; any number of links share its grant"),
+    sa.Column("state", sa.Text, nullable=False, server_default="absent"),
+    sa.Column("issuer", sa.Text, comment="Token address that gave the tokens; they are sent nowhere else"),
+    sa.Column("access_token", sa.Text, comment="Encrypted"),
+    sa.Column("refresh_token", sa.Text, comment="Encrypted; works once"),
+    _instant("expires_at"),
+    sa.Column("lifetime", sa.Integer, comment="Seconds, as the token endpoint said"),
+    sa.Column("generation", sa.Integer, nullable=False, server_default="0", comment="Number of pairs received"),
+    sa.Column("seed", sa.Text, comment="SHA-256 of the extra.refresh_token last used"),
+    sa.Column(
+        "spent_seeds",
+        ARRAY(sa.Text),
+        nullable=False,
+        server_default=sa.text("'{}'"),
+        comment="SHA-256 of every extra.refresh_token that was used: none is ever sent again",
+    ),
+    _instant("obtained_at"),
+    _instant("refreshed_at"),
+    _instant("refused_at"),
+    sa.Column("message", sa.Text, comment="Why it was refused, without secrets"),
+    sa.CheckConstraint("state IN ('absent', 'good', 'refused')", name="state"),
+    sa.Index("ix_oauth_grant_spent_seeds", "spent_seeds", postgresql_using="gin"),
+)
+
+request_pacing = sa.Table(
+    "request_pacing",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="Airflow connection"),
+    sa.Column("next_at", sa.DateTime(timezone=True), nullable=False, comment="First moment that nobody has reserved"),
+    _instant("blocked_until"),
 )

@@ -70,7 +70,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
             "state",
             sa.Text(),
             nullable=False,
-            comment="open, sending, booked, already_booked, rejected, refused, skipped, excluded, gone",
+            comment="open, sending, booked, already_booked, rejected, refused, skipped, excluded",
         ),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -226,6 +226,36 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("link", "name", name=op.f("pk_link_fact")),
     )
     op.create_table(
+        "oauth_grant",
+        sa.Column(
+            "conn_id", sa.Text(), nullable=False, comment="Airflow connection; any number of links share its grant"
+        ),
+        sa.Column("state", sa.Text(), server_default="absent", nullable=False),
+        sa.Column(
+            "issuer", sa.Text(), nullable=True, comment="Token address that gave the tokens; they are sent nowhere else"
+        ),
+        sa.Column("access_token", sa.Text(), nullable=True, comment="Encrypted"),
+        sa.Column("refresh_token", sa.Text(), nullable=True, comment="Encrypted; works once"),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifetime", sa.Integer(), nullable=True, comment="Seconds, as the token endpoint said"),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False, comment="Number of pairs received"),
+        sa.Column("seed", sa.Text(), nullable=True, comment="SHA-256 of the extra.refresh_token last used"),
+        sa.Column(
+            "spent_seeds",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="SHA-256 of every extra.refresh_token that was used: none is ever sent again",
+        ),
+        sa.Column("obtained_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True, comment="Why it was refused, without secrets"),
+        sa.CheckConstraint("state IN ('absent', 'good', 'refused')", name=op.f("ck_oauth_grant_state")),
+        sa.PrimaryKeyConstraint("conn_id", name=op.f("pk_oauth_grant")),
+    )
+    op.create_index("ix_oauth_grant_spent_seeds", "oauth_grant", ["spent_seeds"], unique=False, postgresql_using="gin")
+    op.create_table(
         "person_action",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
@@ -303,13 +333,23 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("link", "entity", "code", name=op.f("pk_reference")),
     )
     op.create_table(
+        "request_pacing",
+        sa.Column("key", sa.Text(), nullable=False, comment="Airflow connection"),
+        sa.Column(
+            "next_at", sa.DateTime(timezone=True), nullable=False, comment="First moment that nobody has reserved"
+        ),
+        sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_request_pacing")),
+    )
+    op.create_table(
         "staging_cost_centers",
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_cost_centers")),
     )
@@ -319,9 +359,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_customers")),
     )
@@ -331,9 +372,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_entity_changes")),
     )
@@ -343,21 +385,24 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_invoice_lines")),
     )
     op.create_index("ix_staging_invoice_lines_run_key", "staging_invoice_lines", ["run", "key"], unique=False)
+    op.create_index("ix_staging_invoice_lines_run_parent", "staging_invoice_lines", ["run", "parent"], unique=False)
     op.create_table(
         "staging_invoice_totals",
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_invoice_totals")),
     )
@@ -367,9 +412,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_invoices")),
     )
@@ -379,9 +425,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_item_groups")),
     )
@@ -391,9 +438,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_items")),
     )
@@ -403,9 +451,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_payment_terms")),
     )
@@ -425,13 +474,79 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("run", "entity", "source_key", name=op.f("pk_staging_preview")),
     )
     op.create_table(
+        "staging_qms_cost_centers",
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
+        sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_qms_cost_centers")),
+    )
+    op.create_index("ix_staging_qms_cost_centers_run_key", "staging_qms_cost_centers", ["run", "key"], unique=False)
+    op.create_table(
+        "staging_qms_customers",
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
+        sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_qms_customers")),
+    )
+    op.create_index("ix_staging_qms_customers_run_key", "staging_qms_customers", ["run", "key"], unique=False)
+    op.create_table(
+        "staging_qms_items",
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
+        sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_qms_items")),
+    )
+    op.create_index("ix_staging_qms_items_run_key", "staging_qms_items", ["run", "key"], unique=False)
+    op.create_table(
+        "staging_qms_payment_terms",
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
+        sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_qms_payment_terms")),
+    )
+    op.create_index("ix_staging_qms_payment_terms_run_key", "staging_qms_payment_terms", ["run", "key"], unique=False)
+    op.create_table(
+        "staging_qms_vat_codes",
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
+        sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_qms_vat_codes")),
+    )
+    op.create_index("ix_staging_qms_vat_codes_run_key", "staging_qms_vat_codes", ["run", "key"], unique=False)
+    op.create_table(
         "staging_vat_codes",
         sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False, comment="Place in the list, counted from 1"),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text(), nullable=True, comment="Key of the record that this one belongs to, if any"),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("raw", postgresql.JSON(), nullable=False, comment="As received"),
-        sa.Column("accepted", sa.Boolean(), nullable=True, comment="Null until checked"),
+        sa.Column("rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment="By the checks"),
         sa.Column("staged_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("run", "position", name=op.f("pk_staging_vat_codes")),
     )
@@ -453,7 +568,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column(
             "started_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("figures", postgresql.JSONB(), nullable=True, comment="Requests, bytes and waits per system"),

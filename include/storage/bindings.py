@@ -1,0 +1,218 @@
+"""Bindings: which QMS record a Minox record is, and the coupled fields as last written to it (spec, section 2)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from include.storage.tables import binding, field_change, reference
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+    from include.storage.runs import Run
+
+_ENCODER = msgspec.json.Encoder(order="deterministic", decimal_format="string")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What is known of one record's counterpart in QMS."""
+
+    qms_id: int | None
+    written_hash: bytes | None
+    read_at: dt.datetime
+    refused_hash: bytes | None
+    refused_at: dt.datetime | None
+    refused_message: str | None
+    reoffer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one write changed: per coupled field the value before and after."""
+
+    source_key: str
+    qms_id: int | None
+    operation: str
+    changes: dict[str, list[Any]]
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Coupled fields as plain JSON values (decimals as text), for `jsonb` columns."""
+    result: dict[str, Any] = msgspec.json.decode(_ENCODER.encode(values))
+    return result
+
+
+def values_hash(values: Mapping[str, Any]) -> bytes:
+    """Hash of coupled fields; equal values in another order hash the same."""
+    return hashlib.sha256(_ENCODER.encode(values)).digest()
+
+
+def bindings_of(connection: sa.Connection, link: str, entity: str, keys: Iterable[str]) -> dict[str, Binding]:
+    """Look up the bindings of these records, by key."""
+    rows = connection.execute(
+        sa.select(
+            binding.c.source_key,
+            binding.c.qms_id,
+            binding.c.written_hash,
+            binding.c.read_at,
+            binding.c.refused_hash,
+            binding.c.refused_at,
+            binding.c.refused_message,
+            binding.c.reoffer,
+        ).where(
+            binding.c.link == link, binding.c.entity == entity, binding.c.source_key == sa.any_(sa.literal(list(keys)))
+        )
+    )
+    return {row.source_key: Binding(*row[1:]) for row in rows}
+
+
+def bind(
+    connection: sa.Connection,
+    link: str,
+    entity: str,
+    source_key: str,
+    *,
+    qms_id: int,
+    values: Mapping[str, Any],
+    read_at: dt.datetime,
+) -> None:
+    """Note that QMS's record has these coupled fields now: written, or found equal."""
+    _upsert(
+        connection,
+        {
+            "link": link,
+            "entity": entity,
+            "source_key": source_key,
+            "qms_id": qms_id,
+            "written": plain(values),
+            "written_hash": values_hash(values),
+            "read_at": read_at,
+            "written_at": sa.func.clock_timestamp(),
+            "refused_hash": None,
+            "refused_at": None,
+            "refused_message": None,
+            "reoffer": False,
+        },
+    )
+
+
+def refuse(
+    connection: sa.Connection,
+    link: str,
+    entity: str,
+    source_key: str,
+    *,
+    values: Mapping[str, Any],
+    message: str,
+    read_at: dt.datetime,
+) -> None:
+    """Note that QMS refused these coupled fields, so that they are not offered again unasked."""
+    _upsert(
+        connection,
+        {
+            "link": link,
+            "entity": entity,
+            "source_key": source_key,
+            "read_at": read_at,
+            "refused_hash": values_hash(values),
+            "refused_at": sa.func.clock_timestamp(),
+            "refused_message": message,
+            "reoffer": False,
+        },
+    )
+
+
+def _upsert(connection: sa.Connection, row: dict[str, Any]) -> None:
+    """Insert a binding or change the columns named."""
+    connection.execute(
+        insert(binding)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["link", "entity", "source_key"],
+            set_={name: value for name, value in row.items() if name not in {"link", "entity", "source_key"}},
+        )
+    )
+
+
+def forget_qms_id(connection: sa.Connection, link: str, entity: str, source_key: str) -> None:
+    """Forget which QMS record it was: QMS does not have that record any more."""
+    connection.execute(
+        sa.update(binding)
+        .where(binding.c.link == link, binding.c.entity == entity, binding.c.source_key == source_key)
+        .values(qms_id=None, written_hash=None)
+    )
+
+
+def known_references(connection: sa.Connection, link: str, entity: str) -> dict[str, int]:
+    """QMS ids by code, of the records that the link's own bookkeeping knows."""
+    found = sa.select(reference.c.code, reference.c.qms_id).where(
+        reference.c.link == link, reference.c.entity == entity
+    )
+    bound = sa.select(binding.c.source_key, binding.c.qms_id).where(
+        binding.c.link == link, binding.c.entity == entity, binding.c.qms_id.is_not(None)
+    )
+    codes = dict(row.tuple() for row in connection.execute(found))
+    codes.update((key, qms_id) for key, qms_id in connection.execute(bound) if qms_id is not None)
+    return codes
+
+
+def note_references(connection: sa.Connection, link: str, entity: str, codes: Mapping[str, int]) -> None:
+    """Remember the QMS ids of codes that were looked up."""
+    if codes:
+        statement = insert(reference)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["link", "entity", "code"],
+                set_={"qms_id": statement.excluded.qms_id, "found_at": sa.func.clock_timestamp()},
+            ),
+            [{"link": link, "entity": entity, "code": code, "qms_id": qms_id} for code, qms_id in codes.items()],
+        )
+
+
+def forget_references(connection: sa.Connection, link: str, entity: str, codes: Iterable[str]) -> None:
+    """Forget looked-up codes: a write that used them was refused, so they are looked up anew."""
+    connection.execute(
+        sa.delete(reference).where(
+            reference.c.link == link,
+            reference.c.entity == entity,
+            reference.c.code == sa.any_(sa.literal(list(codes), sa.ARRAY(sa.Text))),
+        )
+    )
+
+
+def note_changes(connection: sa.Connection, run: Run, entity: str, changes: Iterable[Change]) -> None:
+    """Keep what writes changed, field by field."""
+    rows = [
+        {
+            "run": run.id,
+            "link": run.link,
+            "entity": entity,
+            "source_key": one.source_key,
+            "qms_id": one.qms_id,
+            "operation": one.operation,
+            "changes": one.changes,
+        }
+        for one in changes
+    ]
+    if rows:
+        connection.execute(insert(field_change), rows)
+
+
+def unbound(connection: sa.Connection, staging: sa.Table, run: Run, entity: str) -> int:
+    """Count the accepted records of a run whose QMS record is not known."""
+    bound = sa.exists().where(
+        binding.c.link == run.link,
+        binding.c.entity == entity,
+        binding.c.source_key == staging.c.key,
+        binding.c.qms_id.is_not(None),
+    )
+    query = sa.select(sa.func.count()).where(staging.c.run == run.id, sa.not_(staging.c.rejected), ~bound)
+    return connection.scalar(query) or 0

@@ -1,0 +1,170 @@
+"""The ledger of bookings: one row per invoice of a link, for ever (spec, section 3, "Exactly once").
+
+| state | meaning | holds its number |
+|---|---|---|
+| `open` | to be taken up again by the next run | no |
+| `sending` | the entry may be on its way: looked up by its id before anything else is done | yes |
+| `booked` | Minox has the batch under our id | yes |
+| `already_booked` | Minox has a receivable of this debtor and number that is not ours | yes |
+| `rejected` | refused by our own checks; looked at again every run | no |
+| `refused` | refused by Minox; offered again by the retry rule | no |
+| `skipped` | written off completely | no |
+| `excluded` | a person said not to book it | no |
+
+A partial unique index keeps two invoices of a link from holding one number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from include.storage.tables import booking, booking_attempt, person_action
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+    from collections.abc import Iterable, Mapping
+
+    from include.storage.runs import Run
+
+OPEN_STATES = ("open", "sending", "rejected", "refused")
+HOLDING_STATES = ("sending", "booked", "already_booked")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What the ledger says of one invoice, as far as a run decides by it."""
+
+    invoice_header_id: int
+    batch_id: uuid.UUID
+    state: str
+    outcome: str
+    reason: str | None
+    message: str | None
+    minox_number: int | None
+    customer: int | None
+    source_hash: str | None
+    booked_source_hash: str | None
+    changed_source_hash: str | None
+    entry_hash: str | None
+    refused_entry_hash: str | None
+    refused_at: dt.datetime | None
+    reoffer: bool
+    read_at: dt.datetime
+    pdf_state: str | None
+    excluded_by: str | None
+    excluded_reason: str | None
+
+
+_COLUMNS = [booking.c[name] for name in LedgerRow.__dataclass_fields__]
+
+
+def rows_of(connection: sa.Connection, link: str, ids: Iterable[int]) -> dict[int, LedgerRow]:
+    """Look up invoices by InvoiceHeaderId; those the ledger does not know are left out."""
+    which = booking.c.invoice_header_id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    rows = connection.execute(sa.select(*_COLUMNS).where(booking.c.link == link, which))
+    return {row.invoice_header_id: LedgerRow(*row) for row in rows}
+
+
+def open_ids(connection: sa.Connection, link: str) -> list[int]:
+    """InvoiceHeaderIds of the invoices that every run takes up again."""
+    return list(
+        connection.scalars(
+            sa.select(booking.c.invoice_header_id)
+            .where(booking.c.link == link, booking.c.state.in_(OPEN_STATES))
+            .order_by(booking.c.invoice_header_id)
+        )
+    )
+
+
+def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set[int]:
+    """Those of these invoices that the ledger is done with: a sweep leaves them alone."""
+    which = booking.c.invoice_header_id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    settled = booking.c.state.in_(("booked", "already_booked", "excluded"))
+    return set(connection.scalars(sa.select(booking.c.invoice_header_id).where(booking.c.link == link, which, settled)))
+
+
+def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
+    """Invoices whose entry may have gone out without an answer."""
+    rows = connection.execute(sa.select(*_COLUMNS).where(booking.c.link == link, booking.c.state == "sending"))
+    return [LedgerRow(*row) for row in rows]
+
+
+def number_holders(connection: sa.Connection, link: str, numbers: Iterable[int]) -> dict[int, int]:
+    """Which invoice holds a Minox invoice number: number to InvoiceHeaderId."""
+    which = booking.c.minox_number == sa.any_(sa.literal(list(numbers), sa.ARRAY(sa.Integer)))
+    rows = connection.execute(
+        sa.select(booking.c.minox_number, booking.c.invoice_header_id).where(
+            booking.c.link == link, which, booking.c.state.in_(HOLDING_STATES)
+        )
+    )
+    return {number: holder for number, holder in rows if number is not None}
+
+
+def note(
+    connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any], *, read_at: dt.datetime
+) -> None:
+    """Write what is known of an invoice now; a copy read earlier than the one the ledger knows changes nothing.
+
+    Args:
+        connection: In a transaction.
+        link: Name of the link.
+        invoice_header_id: Of the invoice.
+        values: Columns of `booking` to write; `batch_id`, `state` and `outcome` for a new row.
+        read_at: When the run began to read QMS.
+    """
+    row = {"link": link, "invoice_header_id": invoice_header_id, "read_at": read_at, **values}
+    connection.execute(
+        insert(booking)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["link", "invoice_header_id"],
+            set_={**values, "read_at": read_at, "updated_at": sa.func.clock_timestamp()},
+            where=booking.c.read_at <= read_at,
+        )
+    )
+
+
+def change(connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any]) -> None:
+    """Change columns of an invoice that the ledger knows."""
+    connection.execute(
+        sa.update(booking)
+        .where(booking.c.link == link, booking.c.invoice_header_id == invoice_header_id)
+        .values(**values, updated_at=sa.func.clock_timestamp())
+    )
+
+
+def begin_attempt(
+    connection: sa.Connection, run: Run, invoice_header_id: int, what: str, entry_hash: str | None = None
+) -> int:
+    """Note that a request about an invoice goes out; returns the attempt's number."""
+    attempt: int = connection.execute(
+        insert(booking_attempt)
+        .values(link=run.link, invoice_header_id=invoice_header_id, run=run.id, what=what, entry_hash=entry_hash)
+        .returning(booking_attempt.c.id)
+    ).scalar_one()
+    return attempt
+
+
+def end_attempt(connection: sa.Connection, attempt: int, answer: str, messages: list[str] | None = None) -> None:
+    """Note what came back."""
+    connection.execute(
+        sa.update(booking_attempt)
+        .where(booking_attempt.c.id == attempt)
+        .values(answer=answer, messages=messages, answered_at=sa.func.clock_timestamp())
+    )
+
+
+def note_person(
+    connection: sa.Connection, link: str, action: str, entity: str, source_key: str, person: str, reason: str | None
+) -> None:
+    """Keep what a person did, with their name and reason."""
+    connection.execute(
+        insert(person_action).values(
+            link=link, action=action, entity=entity, source_key=source_key, person=person, reason=reason
+        )
+    )

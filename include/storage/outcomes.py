@@ -1,0 +1,222 @@
+"""What became of every record of every run (spec, section 6); `sync_outcomes` and `sync_current` read from here.
+
+Unchanged records are the most by far and say the least, so they are kept as one list of keys per run and entity, and
+runs with the same list share it: a run over unchanged data adds two rows, however many records it read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from include.storage.tables import (
+    key_set,
+    latest_unchanged,
+    record_current,
+    sync_outcome,
+    sync_outcome_set,
+    sync_run_entity,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from include.storage.runs import Run
+
+UNCHANGED = "unchanged"
+WRITTEN = ("created", "updated")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record."""
+
+    source_key: str
+    outcome: str
+    reason: str | None = None
+    message: str | None = None
+
+
+def note_extracted(connection: sa.Connection, run: Run, entity: str, extracted: int, read_at: dt.datetime) -> None:
+    """Note how many records of an entity a run has read, and when it began to read them."""
+    values = {"state": "staged", "extracted": extracted, "rejected": 0, "read_at": read_at, "message": None}
+    connection.execute(
+        insert(sync_run_entity)
+        .values(run=run.id, entity=entity, **values)
+        .on_conflict_do_update(index_elements=["run", "entity"], set_={**values, "finished_at": None, "counts": None})
+    )
+
+
+def read_at(engine: sa.Engine, run: Run, entity: str) -> dt.datetime:
+    """When the run began to read the entity (in the database's time)."""
+    with engine.connect() as connection:
+        instant: dt.datetime = connection.execute(
+            sa.select(sync_run_entity.c.read_at).where(
+                sync_run_entity.c.run == run.id, sync_run_entity.c.entity == entity
+            )
+        ).scalar_one()
+    return instant
+
+
+def outcomes_of(connection: sa.Connection, run: Run, entity: str) -> dict[str, str]:
+    """Outcomes that the run has noted one by one so far, by key."""
+    rows = connection.execute(
+        sa.select(sync_outcome.c.source_key, sync_outcome.c.outcome).where(
+            sync_outcome.c.run == run.id, sync_outcome.c.entity == entity
+        )
+    )
+    return dict(row.tuple() for row in rows)
+
+
+def note_outcomes(connection: sa.Connection, run: Run, entity: str, outcomes: Iterable[Outcome]) -> None:
+    """Note outcomes one by one; a record that the run noted before gets the new one."""
+    rows = [
+        {
+            "run": run.id,
+            "entity": entity,
+            "source_key": one.source_key,
+            "outcome": one.outcome,
+            "reason": one.reason,
+            "message": one.message,
+        }
+        for one in outcomes
+    ]
+    if not rows:
+        return
+    statement = insert(sync_outcome)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["run", "entity", "source_key"],
+            set_={
+                "outcome": statement.excluded.outcome,
+                "reason": statement.excluded.reason,
+                "message": statement.excluded.message,
+                "occurred_at": sa.func.clock_timestamp(),
+            },
+        ),
+        rows,
+    )
+    current = insert(record_current)
+    now = sa.func.clock_timestamp()
+    connection.execute(
+        current.values(occurred_at=now).on_conflict_do_update(
+            index_elements=["link", "entity", "source_key"],
+            set_={
+                "outcome": current.excluded.outcome,
+                "reason": current.excluded.reason,
+                "message": current.excluded.message,
+                "run": current.excluded.run,
+                "occurred_at": now,
+                "follows": False,
+            },
+        ),
+        [{**row, "link": run.link} for row in rows],
+    )
+
+
+def finish_entity(
+    connection: sa.Connection,
+    run: Run,
+    entity: str,
+    unchanged: Iterable[str],
+    *,
+    state: str,
+    message: str | None = None,
+) -> None:
+    """Note the unchanged records of an entity, all at once, and that it is finished.
+
+    A record that this run has written before (a retried task finds it unchanged) keeps that outcome.
+
+    Args:
+        connection: In a transaction.
+        run: The run.
+        entity: Of the outcomes.
+        unchanged: Keys of the records that were found unchanged.
+        state: `good`, `held` or `failed`.
+        message: Why, when it is not good.
+    """
+    noted = outcomes_of(connection, run, entity)
+    keys = sorted(key for key in set(unchanged) if noted.get(key) not in WRITTEN)
+    stale = [key for key in keys if key in noted]
+    if stale:
+        connection.execute(
+            sa.delete(sync_outcome).where(
+                sync_outcome.c.run == run.id,
+                sync_outcome.c.entity == entity,
+                sync_outcome.c.source_key == sa.any_(sa.literal(stale)),
+            )
+        )
+    _note_unchanged(connection, run, entity, keys)
+    counts: dict[str, int] = {UNCHANGED: len(keys)} if keys else {}
+    for outcome in outcomes_of(connection, run, entity).values():
+        counts[outcome] = counts.get(outcome, 0) + 1
+    connection.execute(
+        sa.update(sync_run_entity)
+        .where(sync_run_entity.c.run == run.id, sync_run_entity.c.entity == entity)
+        .values(state=state, counts=counts, message=message, finished_at=sa.func.clock_timestamp())
+    )
+
+
+def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:
+    """Note a list of unchanged keys; when it is the list of the run before, only that run's number moves on."""
+    digest = hashlib.sha256("\x00".join(keys).encode()).digest()
+    connection.execute(insert(key_set).values(digest=digest, keys=keys).on_conflict_do_nothing())
+    set_id = connection.execute(sa.select(key_set.c.id).where(key_set.c.digest == digest)).scalar_one()
+    connection.execute(
+        insert(sync_outcome_set)
+        .values(run=run.id, entity=entity, key_set=set_id)
+        .on_conflict_do_update(index_elements=["run", "entity"], set_={"key_set": set_id})
+    )
+    place = (latest_unchanged.c.link == run.link, latest_unchanged.c.entity == entity)
+    before = connection.execute(sa.select(latest_unchanged).where(*place)).one_or_none()
+    if before is not None:
+        _freeze(connection, run, entity, keys)
+    now = sa.func.clock_timestamp()
+    connection.execute(
+        insert(latest_unchanged)
+        .values(link=run.link, entity=entity, run=run.id, key_set=set_id, occurred_at=now)
+        .on_conflict_do_update(
+            index_elements=["link", "entity"], set_={"run": run.id, "key_set": set_id, "occurred_at": now}
+        )
+    )
+    key = sa.func.unnest(sa.literal(keys, sa.ARRAY(sa.Text))).column_valued("key")
+    missing = sa.select(
+        sa.literal(run.link), sa.literal(entity), key, sa.literal(UNCHANGED), sa.literal(run.id), now, sa.true()
+    ).where(
+        ~sa.exists().where(
+            record_current.c.link == run.link,
+            record_current.c.entity == entity,
+            record_current.c.source_key == key,
+            record_current.c.follows,
+        )
+    )
+    connection.execute(
+        insert(record_current)
+        .from_select(["link", "entity", "source_key", "outcome", "run", "occurred_at", "follows"], missing)
+        .on_conflict_do_update(
+            index_elements=["link", "entity", "source_key"],
+            set_={"outcome": UNCHANGED, "reason": None, "message": None, "follows": True},
+        )
+    )
+
+
+def _freeze(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:
+    """Give records that were unchanged until now, and are not in the list any more, the run they were last seen in."""
+    key = sa.func.unnest(sa.literal(keys, sa.ARRAY(sa.Text))).column_valued("key")
+    connection.execute(
+        sa.update(record_current)
+        .where(
+            record_current.c.link == run.link,
+            record_current.c.entity == entity,
+            record_current.c.follows,
+            latest_unchanged.c.link == record_current.c.link,
+            latest_unchanged.c.entity == record_current.c.entity,
+            ~sa.exists(sa.select(sa.literal(1)).select_from(key).where(key == record_current.c.source_key)),
+        )
+        .values(follows=False, run=latest_unchanged.c.run, occurred_at=latest_unchanged.c.occurred_at)
+    )

@@ -1,0 +1,225 @@
+"""Runs, and the one lock per link and direction.
+
+A run has several tasks, which may live in several processes. `run_claim` says which run a link's direction belongs
+to; while one of its tasks works, that task holds a shared advisory lock of the run on a connection of its own, which
+PostgreSQL lets go of the moment the process dies. Another run may take over when the owner is finished, or when none
+of its tasks works and it has not been seen for `GRACE_SECONDS`. Nothing depends on the claim for correctness (every
+write is guarded by what the database knows of the record): it keeps two runs from doing the same work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from include.errors import InvariantError, TransientError
+from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+GRACE_SECONDS = 20
+WAIT_SECONDS = 120
+_POLL_SECONDS = 1.0
+_MUTEX = 7_300_000_000_000  # base of the advisory keys of a link's direction
+_RUN_LOCK = 7_400_000_000_000  # base of the advisory keys of runs
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one direction of one link."""
+
+    id: int
+    link: str
+    direction: str
+    dag_id: str
+    run_id: str
+    dry_run: bool
+    plan: dict[str, Any]
+
+
+class RunBusyError(TransientError):
+    """Another run works on this link and direction, and did not end while this one waited."""
+
+
+def open_run(
+    engine: sa.Engine,
+    *,
+    link: str,
+    direction: str,
+    dag_id: str,
+    run_id: str,
+    plan: dict[str, Any],
+    dry_run: bool = False,
+) -> Run:
+    """Note that a run begins (or begins again: a cleared or retried task finds the same run).
+
+    Args:
+        engine: Of the connector's database.
+        link: Name of the link.
+        direction: `minox_to_qms` or `qms_to_minox`.
+        dag_id: Of the DAG.
+        run_id: Of the DAG run.
+        plan: What the run was asked, JSON-ready.
+        dry_run: The run writes nothing but staging.
+    """
+    values = {
+        "link": link,
+        "direction": direction,
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "plan": plan,
+        "dry_run": dry_run,
+    }
+    with engine.begin() as connection:
+        statement = (
+            insert(sync_run)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=["dag_id", "run_id"], set_={"state": "running", "finished_at": None, "message": None}
+            )
+        )
+        connection.execute(statement)
+    return find_run(engine, dag_id, run_id)
+
+
+def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
+    """Return the run of a DAG run.
+
+    Raises:
+        InvariantError: Its first task has not noted it.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(
+            sa.select(sync_run).where(sync_run.c.dag_id == dag_id, sync_run.c.run_id == run_id)
+        ).one_or_none()
+    if row is None:
+        raise InvariantError("The run is not known: its first task did not note it.", detail=f"{dag_id} {run_id}")
+    return Run(row.id, row.link, row.direction, row.dag_id, row.run_id, row.dry_run, row.plan)
+
+
+@contextlib.contextmanager
+def working(
+    engine: sa.Engine, run: Run, *, wait_seconds: float = WAIT_SECONDS, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
+    """Hold the link's direction for this run while a task works.
+
+    Raises:
+        RunBusyError: Another run held it for `wait_seconds`.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while (owner := _try_claim(engine, run)) is not None:
+        if time.monotonic() >= deadline:
+            raise RunBusyError(
+                f"Another run works on {run.link} ({run.direction}); this one leaves it to it.",
+                detail=f"{owner} had the lock for {wait_seconds:.0f} s",
+                system="database",
+            )
+        sleep(_POLL_SECONDS)
+    with engine.connect() as connection:
+        holder = connection.execution_options(isolation_level="AUTOCOMMIT")
+        holder.execute(sa.select(sa.func.pg_advisory_lock_shared(_RUN_LOCK + run.id)))
+        try:
+            yield
+        finally:
+            holder.execute(sa.select(sa.func.pg_advisory_unlock_shared(_RUN_LOCK + run.id)))
+            mine = sa.and_(
+                run_claim.c.link == run.link, run_claim.c.direction == run.direction, run_claim.c.run == run.id
+            )
+            holder.execute(sa.update(run_claim).where(mine).values(seen_at=sa.func.clock_timestamp()))
+
+
+def _try_claim(engine: sa.Engine, run: Run) -> str | None:
+    """Take the link's direction for the run; returns the run_id that has it when that is not possible."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(_MUTEX + sa.func.hashtext(f"{run.link} {run.direction}")))
+        )
+        idle = sa.extract("epoch", sa.func.clock_timestamp() - run_claim.c.seen_at).label("idle")
+        row = connection.execute(
+            sa.select(run_claim.c.run, sync_run.c.state, sync_run.c.run_id, idle)
+            .join(sync_run, sync_run.c.id == run_claim.c.run)
+            .where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
+        ).one_or_none()
+        if row is not None and row.run != run.id and row.state == "running":
+            quiet = row.idle > GRACE_SECONDS and connection.scalar(
+                sa.select(sa.func.pg_try_advisory_xact_lock(_RUN_LOCK + row.run))
+            )
+            if not quiet:
+                return str(row.run_id)
+            connection.execute(sa.update(sync_run).where(sync_run.c.id == row.run).values(state="abandoned"))
+        now = sa.func.clock_timestamp()
+        connection.execute(
+            insert(run_claim)
+            .values(link=run.link, direction=run.direction, run=run.id)
+            .on_conflict_do_update(
+                index_elements=["link", "direction"], set_={"run": run.id, "claimed_at": now, "seen_at": now}
+            )
+        )
+    return None
+
+
+def close_run(engine: sa.Engine, run: Run, *, good: bool, message: str | None = None) -> dict[str, dict[str, int]]:
+    """End a run: check conservation, free the link's direction, and count what became of its records.
+
+    Returns:
+        Per entity: number of records per outcome.
+
+    Raises:
+        InvariantError: For some entity, extracted is not the sum of the outcomes (spec, section 6).
+    """
+    counts = count_outcomes(engine, run)
+    lost = [] if run.dry_run else _unaccounted(engine, run, counts)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(sync_run)
+            .where(sync_run.c.id == run.id)
+            .values(
+                state="good" if good and not lost else "failed",
+                finished_at=sa.func.clock_timestamp(),
+                message=message or ("; ".join(lost) or None),
+            )
+        )
+        connection.execute(sa.delete(run_claim).where(run_claim.c.run == run.id))
+    if lost:
+        raise InvariantError("Records and outcomes do not add up.", detail="; ".join(lost), system="database")
+    return counts
+
+
+def count_outcomes(engine: sa.Engine, run: Run) -> dict[str, dict[str, int]]:
+    """Count the records per entity and outcome of a run."""
+    single = (
+        sa.select(sync_outcome.c.entity, sync_outcome.c.outcome, sa.func.count().label("records"))
+        .where(sync_outcome.c.run == run.id)
+        .group_by(sync_outcome.c.entity, sync_outcome.c.outcome)
+    )
+    together = (
+        sa.select(sync_outcome_set.c.entity, sa.literal("unchanged"), sa.func.cardinality(key_set.c.keys))
+        .join(key_set, key_set.c.id == sync_outcome_set.c.key_set)
+        .where(sync_outcome_set.c.run == run.id)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    with engine.connect() as connection:
+        for entity, outcome, records in connection.execute(sa.union_all(single, together)):
+            if records:
+                counts.setdefault(entity, {})[outcome] = records
+    return counts
+
+
+def _unaccounted(engine: sa.Engine, run: Run, counts: dict[str, dict[str, int]]) -> list[str]:
+    """Say for which entities extracted is not the sum of the outcomes."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(sync_run_entity.c.entity, sync_run_entity.c.extracted).where(sync_run_entity.c.run == run.id)
+        ).all()
+    sums = {entity: sum(by_outcome.values()) for entity, by_outcome in counts.items()}
+    return [
+        f"{entity}: {extracted} extracted, {sums.get(entity, 0)} with an outcome"
+        for entity, extracted in rows
+        if extracted != sums.get(entity, 0)
+    ]

@@ -1,0 +1,161 @@
+"""Staging: what was extracted lands here as received, before anything is made of it (spec, section 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import sqlalchemy as sa
+
+from include.storage.tables import STAGING, sync_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from include.storage.runs import Run
+
+KeyReader: TypeAlias = "Callable[[bytes], str | None]"
+
+KEEP_RUNS = 3
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRecord:
+    """One record as received."""
+
+    position: int
+    key: str
+    raw: bytes
+
+
+def stage(
+    engine: sa.Engine,
+    run: Run,
+    entity: str,
+    pages: Iterable[list[bytes]],
+    key_of: KeyReader,
+    parent_of: KeyReader | None = None,
+) -> int:
+    """Stream pages into the staging table of an entity, in one transaction: nothing half-read stays.
+
+    A record without a usable key is known by its place in the list, counted from 1 (`#17`). A key that comes twice
+    counts once, the later copy (spec, section 4). Only the last `KEEP_RUNS` runs of the link keep their rows.
+
+    Args:
+        engine: Of the connector's database.
+        run: The run.
+        entity: Name of the staging table without its prefix.
+        pages: Raw JSON records, page by page.
+        key_of: Reads the key from a raw record; None when there is none.
+        parent_of: Reads the key of the record that it belongs to.
+
+    Returns:
+        Number of records, each key once.
+    """
+    table = STAGING[entity]
+    with engine.begin() as connection:
+        older = (
+            sa.select(sync_run.c.id)
+            .where(sync_run.c.link == run.link, sync_run.c.direction == run.direction, sync_run.c.id < run.id)
+            .order_by(sync_run.c.id.desc())
+            .offset(KEEP_RUNS - 1)
+        )
+        connection.execute(sa.delete(table).where(sa.or_(table.c.run == run.id, table.c.run.in_(older))))
+        _copy(connection, table.name, run.id, pages, key_of, parent_of)
+        later = table.alias("later")
+        connection.execute(
+            sa.delete(table).where(
+                table.c.run == run.id,
+                sa.exists().where(
+                    later.c.run == run.id, later.c.key == table.c.key, later.c.position > table.c.position
+                ),
+            )
+        )
+        return connection.scalar(sa.select(sa.func.count()).where(table.c.run == run.id)) or 0
+
+
+def _copy(
+    connection: sa.Connection,
+    table: str,
+    run_id: int,
+    pages: Iterable[list[bytes]],
+    key_of: KeyReader,
+    parent_of: KeyReader | None,
+) -> None:
+    """COPY the records into the table, one page in memory at a time."""
+    cursor = connection.connection.cursor()
+    position = 0
+    with cursor.copy(f"COPY {table} (run, position, key, parent, content_hash, raw) FROM STDIN") as copy:
+        for page in pages:
+            for raw in page:
+                position += 1
+                key = key_of(raw)
+                parent = None if parent_of is None else parent_of(raw)
+                digest = hashlib.sha256(raw).digest()
+                copy.write_row((run_id, position, f"#{position}" if key is None else key, parent, digest, raw.decode()))
+
+
+def read_staged(
+    engine: sa.Engine, run: Run, entity: str, *, with_rejected: bool = False, chunk: int = CHUNK
+) -> Iterator[list[StagedRecord]]:
+    """Read staged records in the order of the list, a chunk at a time.
+
+    Args:
+        engine: Of the connector's database.
+        run: The run.
+        entity: Name of the staging table without its prefix.
+        with_rejected: Also those that the checks rejected.
+        chunk: Records a chunk.
+    """
+    table = STAGING[entity]
+    query = sa.select(table.c.position, table.c.key, sa.cast(table.c.raw, sa.Text)).where(table.c.run == run.id)
+    if not with_rejected:
+        query = query.where(sa.not_(table.c.rejected))
+    with engine.connect() as connection:
+        rows = connection.execution_options(stream_results=True, max_row_buffer=chunk).execute(
+            query.order_by(table.c.position)
+        )
+        for part in rows.partitions(chunk):
+            yield [StagedRecord(position, key, raw.encode()) for position, key, raw in part]
+
+
+def read_by_key(
+    engine: sa.Engine, run: Run, entity: str, keys: Iterable[str], *, by_parent: bool = False
+) -> Iterator[tuple[str, StagedRecord]]:
+    """Read the staged records with these keys (or that belong to these records), rejected ones too.
+
+    Yields:
+        The key that was asked for, and the record; records of one key in the order of the list.
+    """
+    table = STAGING[entity]
+    column = table.c.parent if by_parent else table.c.key
+    query = (
+        sa.select(column, table.c.position, table.c.key, sa.cast(table.c.raw, sa.Text))
+        .where(table.c.run == run.id, column == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))))
+        .order_by(table.c.position)
+    )
+    with engine.connect() as connection:
+        for asked, position, key, raw in connection.execute(query):
+            yield asked, StagedRecord(position, key, raw.encode())
+
+
+def mark_rejected(connection: sa.Connection, run: Run, entity: str, positions: Iterable[int]) -> None:
+    """Mark the records at these places as rejected by the checks; all others of the run are accepted."""
+    table = STAGING[entity]
+    connection.execute(sa.update(table).where(table.c.run == run.id, table.c.rejected).values(rejected=False))
+    bad = list(positions)
+    if bad:
+        connection.execute(
+            sa.update(table)
+            .where(table.c.run == run.id, table.c.position == sa.any_(sa.literal(bad)))
+            .values(rejected=True)
+        )
+
+
+def staged_keys(engine: sa.Engine, run: Run, entity: str) -> list[str]:
+    """Keys of all staged records of a run, in the order of the list."""
+    table = STAGING[entity]
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.select(table.c.key).where(table.c.run == run.id).order_by(table.c.position)))

@@ -1,0 +1,1 @@
+"""From invoices of QMS to sales entries of Minox: the pure part."""

@@ -226,36 +226,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("link", "name", name=op.f("pk_link_fact")),
     )
     op.create_table(
-        "oauth_grant",
-        sa.Column(
-            "conn_id", sa.Text(), nullable=False, comment="Airflow connection; any number of links share its grant"
-        ),
-        sa.Column("state", sa.Text(), server_default="absent", nullable=False),
-        sa.Column(
-            "issuer", sa.Text(), nullable=True, comment="Token address that gave the tokens; they are sent nowhere else"
-        ),
-        sa.Column("access_token", sa.Text(), nullable=True, comment="Encrypted"),
-        sa.Column("refresh_token", sa.Text(), nullable=True, comment="Encrypted; works once"),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("lifetime", sa.Integer(), nullable=True, comment="Seconds, as the token endpoint said"),
-        sa.Column("generation", sa.Integer(), server_default="0", nullable=False, comment="Number of pairs received"),
-        sa.Column("seed", sa.Text(), nullable=True, comment="SHA-256 of the extra.refresh_token last used"),
-        sa.Column(
-            "spent_seeds",
-            postgresql.ARRAY(sa.Text()),
-            server_default=sa.text("'{}'"),
-            nullable=False,
-            comment="SHA-256 of every extra.refresh_token that was used: none is ever sent again",
-        ),
-        sa.Column("obtained_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("message", sa.Text(), nullable=True, comment="Why it was refused, without secrets"),
-        sa.CheckConstraint("state IN ('absent', 'good', 'refused')", name=op.f("ck_oauth_grant_state")),
-        sa.PrimaryKeyConstraint("conn_id", name=op.f("pk_oauth_grant")),
-    )
-    op.create_index("ix_oauth_grant_spent_seeds", "oauth_grant", ["spent_seeds"], unique=False, postgresql_using="gin")
-    op.create_table(
         "person_action",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
@@ -331,15 +301,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("qms_id", sa.BigInteger(), nullable=False),
         sa.Column("found_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("link", "entity", "code", name=op.f("pk_reference")),
-    )
-    op.create_table(
-        "request_pacing",
-        sa.Column("key", sa.Text(), nullable=False, comment="Airflow connection"),
-        sa.Column(
-            "next_at", sa.DateTime(timezone=True), nullable=False, comment="First moment that nobody has reserved"
-        ),
-        sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_request_pacing")),
     )
     op.create_table(
         "staging_cost_centers",

@@ -1,0 +1,1 @@
+"""What staged records must be, and how that is found out."""

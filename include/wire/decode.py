@@ -30,6 +30,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_DIGITS = 30
 
+_OUT_OF_RANGE = f"is a number out of range (at most {MAX_DIGITS} digits)"
+
 _LARGE_NUMBER = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}|[0-9.]{30}")
 _ODD_DECIMAL = re.compile(rb"_|nan|inf", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
@@ -63,10 +65,24 @@ def decode_record(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, ..
         The record and no faults, or None and every fault of the record, each once, in the order of the struct's fields.
         It never raises for what is in `raw`.
     """
+    record, faults = decode_readable(raw, type_)
+    return (None if faults else record), faults
+
+
+def decode_readable(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, ...]]:
+    """Read a raw record as far as it can be read, so that its other fields can be checked too.
+
+    Args:
+        raw: The JSON text of one record; it may be anything.
+        type_: The struct to read it into.
+
+    Returns:
+        The record without its faulty values (None when it is no object at all), and every fault, as `decode_record`.
+    """
     if _plainly_written(raw, type_):
         try:
             return _decoder(type_).decode(raw), ()
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, InvalidOperation):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             pass  # the careful reader below either understands it or names every fault
     faults: list[Fault] = []
     try:
@@ -76,7 +92,7 @@ def decode_record(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, ..
     except (msgspec.MsgspecError, UnicodeError) as error:
         return None, (_unreadable(raw, type_, error),)
     record = _reader(type_)(content, "", faults)
-    return (None, tuple(dict.fromkeys(faults))) if faults else (record, ())
+    return record, tuple(dict.fromkeys(faults))
 
 
 def _plainly_written(raw: bytes, type_: type[msgspec.Struct]) -> bool:
@@ -123,7 +139,7 @@ def _unreadable(raw: bytes, type_: type[msgspec.Struct], error: Exception) -> Fa
         place = _PLACE.search(str(typed))
         if place is not None:
             return Fault(place[1], "is a number out of range" if "range" in str(error) else "cannot be read")
-    except (msgspec.MsgspecError, UnicodeError, InvalidOperation):
+    except (msgspec.MsgspecError, UnicodeError):
         pass  # no field to name: the record as a whole is what is wrong
     return Fault("", "is not a JSON object that can be read")
 
@@ -149,13 +165,12 @@ def _struct_reader(type_: type[msgspec.Struct]) -> Reader:
         if not isinstance(value, dict):
             faults.append(Fault(path, f"expected an object, got {_kind(value)}"))
             return None
-        before = len(faults)
         parts = {
             name: reader(value[key], f"{path}.{key}" if path else key, faults)
             for name, key, reader in fields
             if key in value
         }
-        return type_(**parts) if len(faults) == before else None
+        return type_(**parts)
 
     return read
 
@@ -167,7 +182,8 @@ def _tuple_reader(element: Any) -> Reader:
         if not isinstance(value, list):
             faults.append(Fault(path, f"expected a list, got {_kind(value)}"))
             return None
-        return tuple(reader(part, f"{path}[{place}]", faults) for place, part in enumerate(value))
+        parts = [reader(part, f"{path}[{place}]", faults) for place, part in enumerate(value)]
+        return tuple(part for part in parts if part is not None)
 
     return read
 
@@ -201,30 +217,32 @@ def _text_or_nothing(value: Any, path: str, faults: list[Fault]) -> Any:
 
 def _text_or_number(value: Any, path: str, faults: list[Fault]) -> Any:
     if isinstance(value, str):
-        if "\x00" in value:
-            faults.append(Fault(path, "holds a NUL character"))
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        if "\x00" not in value:
+            return value
+        faults.append(Fault(path, "holds a NUL character"))
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
         faults.append(Fault(path, f"expected text or a number, got {_kind(value)}"))
-        return None
-    if not _sane(Decimal(value)):
-        faults.append(Fault(path, f"is a number out of range (at most {MAX_DIGITS} digits)"))
-        return None
-    return float(value) if isinstance(value, Decimal) else value
+    elif _sane(Decimal(value)):
+        return float(value) if isinstance(value, Decimal) else value
+    else:
+        faults.append(Fault(path, _OUT_OF_RANGE))
+    return None
 
 
 def _decimal(value: Any, path: str, faults: list[Fault]) -> Decimal | None:
     number = _read_number(value)
     if number is None:
         faults.append(Fault(path, f"expected a number, got {_kind(value)}"))
-    elif not _sane(number):
-        faults.append(Fault(path, f"is a number out of range (at most {MAX_DIGITS} digits)"))
-    return number
+    elif _sane(number):
+        return number
+    else:
+        faults.append(Fault(path, _OUT_OF_RANGE))
+    return None
 
 
 def _integer(value: Any, path: str, faults: list[Fault]) -> int | None:
     number = _decimal(value, path, faults)
-    if number is None or not _sane(number):
+    if number is None:
         return None
     if number != number.to_integral_value():
         faults.append(Fault(path, "expected a whole number, got one with a fraction"))

@@ -29,7 +29,7 @@ def text(value: str | float | Decimal | None) -> str | None:
         return value.strip() or None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError(f"expected text or a number, got {type(value).__name__}")
-    return _plain(value)
+    return plain(value)
 
 
 def identifier(value: str | float | Decimal | None) -> str | None:
@@ -72,8 +72,12 @@ def whole_number(value: str | float | Decimal | None) -> int | None:
     return int(read)
 
 
-def _plain(number: float | Decimal) -> str:
-    """Write a number without exponent and without decimals that say nothing."""
+def plain(number: float | Decimal) -> str:
+    """Write a number without exponent and without decimals that say nothing: 21.00 is "21", -0.0 is "0".
+
+    Raises:
+        ValueError: It is NaN or infinite.
+    """
     if isinstance(number, int):
         return str(number)
     exact = Decimal(repr(number)) if isinstance(number, float) else number

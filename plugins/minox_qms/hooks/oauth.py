@@ -1,0 +1,255 @@
+"""Access tokens for a connection: refreshed by one worker at a time, stored before use, never in a loop."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from include.errors import ConfigurationError, GrantRefusedError
+from include.storage.grants import Grant, GrantStore, LockedGrant, Pair, fingerprint
+from minox_qms.hooks.http import (
+    NAMES,
+    Answer,
+    HttpClient,
+    Limits,
+    Request,
+    Timing,
+    UnusableBodyError,
+)
+from minox_qms.hooks.policy import Kind
+from minox_qms.hooks.site import TOKEN_PATHS, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+# All attempts and waits of a refresh together stay below the time that others wait for its lock (`LOCK_SECONDS`):
+# no attempt begins after 240 seconds, and the last one ends within 10 + 60 more.
+TOKEN_LIMITS: Final = Limits(connect=10, read=60, transfer=60, total=240, attempts=3, wait_cap=150, body=1024 * 1024)
+SHORT_LIFETIME: Final = 600  # seconds, when the endpoint does not say; a 401 refreshes sooner
+
+_FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An answer of the token endpoint that is an OAuth error (RFC 6749, section 5.2)."""
+
+    error: str
+    status: int
+
+
+class TokenSource:
+    """Gives the access token of a connection; a `Tokens` for `HttpClient`.
+
+    Args:
+        site: Returns what the connection says; called at the first use.
+        store: The stored grants.
+        limits: Limits of a token request.
+        timing: Clock, sleep and chance.
+    """
+
+    def __init__(
+        self,
+        site: Callable[[], Site],
+        store: GrantStore,
+        *,
+        limits: Limits = TOKEN_LIMITS,
+        timing: Timing | None = None,
+    ) -> None:
+        self._site = site
+        self._store = store
+        self._limits = limits
+        self._timing = timing or Timing()
+        self._grant: Grant | None = None
+
+    def token(self) -> str:
+        """Return an access token that is valid for a while; refresh when it is about to expire.
+
+        Raises:
+            GrantRefusedError: The grant was refused, now or before, or there is none.
+            ConfigurationError: The client is not accepted, or the stored tokens cannot be read.
+            TransientError: The token endpoint cannot be reached.
+        """
+        issuer = self._site().issuer
+        if self._grant is None or not self._grant.is_fresh(issuer, self._now()):
+            self._grant = self._store.read(self._site().conn_id)
+        if self._grant is None or not self._grant.is_fresh(issuer, self._now()):
+            self._grant = self._refresh(rejected=None)
+        return _access_token(self._grant)
+
+    def renew(self, rejected: str) -> str:
+        """Return another access token than the one that a 401 was answered to; see `token` for the errors."""
+        self._grant = self._refresh(rejected=rejected)
+        return _access_token(self._grant)
+
+    def exchange_code(self, code: str, redirect_uri: str) -> None:
+        """Finish the code flow: exchange the code for the first pair, and store it.
+
+        Args:
+            code: From the redirect; works once, for a minute.
+            redirect_uri: The one of the authorize call.
+
+        Raises:
+            GrantRefusedError: The code is not accepted; what was stored stays.
+            ConfigurationError: The client is not accepted.
+            TransientError: The token endpoint cannot be reached.
+        """
+        site = self._site()
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        with self._store.locked(site.conn_id) as held:
+            answer = self._ask(site, form, known=None)
+            if isinstance(answer, Pair):
+                self._grant = held.store(answer, site.issuer, connected=True)
+                return
+        raise GrantRefusedError(
+            f"{NAMES[site.system]} does not accept the code of this sign-in; connect again.",
+            detail=f"{answer.error}, connection {site.conn_id}",
+            system=site.system,
+        )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._timing.clock(), UTC)
+
+    def _refresh(self, rejected: str | None) -> Grant:
+        """Refresh under the row's lock, unless another worker did so meanwhile."""
+        site = self._site()
+        with self._store.locked(site.conn_id) as held:
+            grant = held.grant
+            if grant.is_fresh(site.issuer, self._now()) and grant.access_token != rejected:
+                return grant
+            good = grant.state == "good" and grant.issuer == site.issuer and grant.refresh_token is not None
+            if good or self._may_use_seed(site, grant):
+                grant = self._exchange(site, held, seed=None if good else site.seed)
+        # Out of the block, so that a refusal is committed before it is raised.
+        if grant.state != "good" or grant.issuer != site.issuer:
+            raise self._refused(site, grant)
+        return grant
+
+    def _may_use_seed(self, site: Site, grant: Grant) -> bool:
+        """Tell whether the connection brings a refresh token that was never used, here or by another connection."""
+        if not site.seed or fingerprint(site.seed) in grant.spent_seeds:
+            return False
+        owner = self._store.owner_of_seed(site.seed)
+        if owner is not None:
+            raise ConfigurationError(
+                f"The refresh token of this {NAMES[site.system]} connection was used by another connection already. "
+                "Let the links share that connection, or connect again.",
+                detail=f"connections {site.conn_id} and {owner}",
+                system=site.system,
+            )
+        return True
+
+    def _exchange(self, site: Site, held: LockedGrant, *, seed: str | None) -> Grant:
+        refresh_token = seed or held.grant.refresh_token or ""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        answer = self._ask(site, form, known=refresh_token)
+        if isinstance(answer, Pair):
+            log.info("%s: new tokens for connection %s", NAMES[site.system], site.conn_id)
+            return held.store(answer, site.issuer, seed=seed)
+        log.warning("%s refused the refresh token of connection %s", NAMES[site.system], site.conn_id)
+        return held.refuse(f"{NAMES[site.system]}: {answer.error}", site.issuer, seed=seed)
+
+    def _refused(self, site: Site, grant: Grant) -> GrantRefusedError:
+        """Say what a person has to do."""
+        name = NAMES[site.system]
+        how = "connect again on the Sync page, or put a new refresh token in the connection's extra field refresh_token"
+        if grant.state == "refused" and grant.issuer == site.issuer:
+            text = f"{name} has withdrawn our access: {how}."
+        elif grant.state == "absent":
+            text = f"The {name} connection is not connected yet: {how}."
+        else:
+            text = f"The {name} connection was connected to another address than it has now: {how}."
+        return GrantRefusedError(
+            text, detail=f"connection {site.conn_id}, {grant.message or grant.state}", system=site.system
+        )
+
+    def _ask(self, site: Site, form: dict[str, str], *, known: str | None) -> Pair | _Refusal:
+        """Ask the token endpoint; client credentials go in the body.
+
+        Args:
+            site: The system.
+            form: What is asked.
+            known: The refresh token to keep when the answer holds none (RFC 6749, section 6).
+        """
+        client = HttpClient(site.system, site.base_url, limits=self._limits, timing=self._timing)
+        credentials = {"client_id": site.client_id, "client_secret": site.client_secret}
+        asked_at = self._now()
+        request = Request(
+            "POST",
+            TOKEN_PATHS[site.system],
+            Kind.TOKEN,
+            TOKEN_PATHS[site.system],
+            body=urlencode({**form, **credentials}).encode(),
+            headers=_FORM,
+            expected=frozenset({200, 400, 401}),
+            entity="token",
+        )
+        try:
+            answer = client.send(request, lambda answer: _read(answer, asked_at, known))
+        finally:
+            client.close()
+        if isinstance(answer, _Refusal) and answer.error != "invalid_grant":
+            raise ConfigurationError(
+                f"{NAMES[site.system]} does not accept the connection's client id and secret, or this way of asking.",
+                detail=f"token endpoint: {answer.error}, status {answer.status}, connection {site.conn_id}",
+                system=site.system,
+            )
+        return answer
+
+
+def _access_token(grant: Grant) -> str:
+    if grant.access_token is None:
+        raise ConfigurationError("The stored grant holds no access token; connect again.", entity="oauth_grant")
+    return grant.access_token
+
+
+_OAUTH_ERRORS: Final = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)
+
+
+def _read(answer: Answer, asked_at: datetime, known: str | None) -> Pair | _Refusal:
+    """Read an answer of the token endpoint: a pair, or an OAuth error by its name."""
+    try:
+        content = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        content = None
+    fields: dict[str, Any] = content if isinstance(content, dict) else {}
+    if answer.status != 200:  # noqa: PLR2004 - 400 or 401, as the request says
+        # Only the names of the standard: anything else might repeat what was sent.
+        error = fields.get("error")
+        return _Refusal(error if error in _OAUTH_ERRORS else "an unknown error", answer.status)
+    access = _token_text(fields.get("access_token"))
+    refresh = _token_text(fields.get("refresh_token")) or known
+    kind = fields.get("token_type", "bearer")
+    if access is None or refresh is None or not isinstance(kind, str) or kind.lower() != "bearer":
+        raise UnusableBodyError("no pair of bearer tokens in the answer")
+    return Pair(access, refresh, _lifetime(fields.get("expires_in")), asked_at)
+
+
+def _token_text(value: object) -> str | None:
+    """Return a token that fits in a header, else None."""
+    return value if isinstance(value, str) and value and value.isascii() and value.isprintable() else None
+
+
+def _lifetime(value: object) -> int:
+    """Read `expires_in`: a number or text; a short time when it is missing or odd."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:  # noqa: PLR2004
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 10**9:
+        return SHORT_LIFETIME
+    return max(1, int(value))

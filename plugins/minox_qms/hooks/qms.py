@@ -1,0 +1,246 @@
+"""The hook for QicsMilestones (QMS): OData v3 lists, rows and PDFs (`qms.openapi.yaml`)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+
+import msgspec
+
+from include.errors import InvariantError, TransientError
+from minox_qms.hooks.base import SystemHook
+from minox_qms.hooks.http import Answer, Request, UnusableBodyError, encode_query
+from minox_qms.hooks.odata import MAX_QUERY, all_of, any_of, literal
+from minox_qms.hooks.pages import Page, odata_page, walk
+from minox_qms.hooks.policy import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+ROOT: Final = "/api/V3/odata"
+# Lists whose rows name their company; the others are read through them (the contract: a token is for all companies).
+OF_COMPANY: Final = frozenset(
+    {
+        "Company",
+        "VatCode",
+        "CostCenter",
+        "PaymentCondition",
+        "ItemCompany",
+        "CustomerCompany",
+        "OverviewInvoice",
+        "Invoice",
+        "EntityState",
+    }
+)
+
+_KEYS: Final = {"Invoice": "InvoiceHeaderId", "OverviewInvoice": "InvoiceHeaderId"}
+_JSON: Final = (("Content-Type", "application/json"),)
+_NOT_FOUND: Final = 404
+
+
+class QmsHook(SystemHook):
+    """Talks to one company of QMS.
+
+    Args:
+        conn_id: Airflow connection of type `qms`.
+        company_id: CompanyId of the link; lists of other companies' rows are never read with it.
+        **options: See `SystemHook`.
+    """
+
+    system: ClassVar[str] = "qms"
+    conn_type: ClassVar[str] = "qms"
+    default_conn_name: ClassVar[str] = "qms_default"
+    hook_name: ClassVar[str] = "QicsMilestones (QMS)"
+
+    def __init__(self, conn_id: str = default_conn_name, company_id: int | None = None, **options: Any) -> None:
+        super().__init__(conn_id, **options)
+        self.company_id = company_id
+
+    def pages(
+        self,
+        entity: str,
+        *,
+        filter: str | None = None,  # noqa: A002 - the API's own name
+        orderby: str | None = None,
+    ) -> Iterator[list[bytes]]:
+        """Read a list to its end; only rows of the link's company, where rows name one.
+
+        Args:
+            entity: Entity set, e.g. `CustomerCompany`.
+            filter: OData filter; see `odata`.
+            orderby: OData order, e.g. `Date desc`.
+
+        Yields:
+            The rows of each page, as raw JSON.
+
+        Raises:
+            ContractViolationError: A page is not what the contract says, comes twice, or the list has no end.
+            AccessError: 401, 403 or 404.
+            TransientError: QMS could not be reached properly.
+            InvariantError: The query is longer than QMS takes.
+        """
+        own = self.company_id is not None and entity in OF_COMPANY
+        condition = all_of(f"CompanyId eq {literal(self.company_id)}" if own else None, filter)
+        given = [("$filter", condition), ("$orderby", orderby)]
+        query = tuple((name, value) for name, value in given if value is not None)
+        if len(encode_query(query)) > MAX_QUERY:
+            raise InvariantError("A query is longer than QMS takes.", system="qms", entity=entity)
+
+        def fetch(link: str | None) -> Page:
+            path = f"{ROOT}/{entity}" if link is None else link
+            asked = query if link is None else ()
+            request = Request("GET", path, Kind.READ, f"{ROOT}/{entity}", query=asked, entity=entity)
+            return self.client.send(request, lambda answer: odata_page(answer.body))
+
+        return walk(fetch, system="qms", entity=entity)
+
+    def pages_any(
+        self, entity: str, field: str, values: Iterable[int] | Iterable[str], *, and_: str | None = None
+    ) -> Iterator[list[bytes]]:
+        """Read the rows whose field has one of the values, in as few requests as the query's length allows.
+
+        Args:
+            entity: Entity set.
+            field: Field to compare.
+            values: Keys or texts.
+            and_: A further condition.
+
+        Yields:
+            The rows of each page, as raw JSON.
+        """
+        for condition in any_of(field, values, and_=and_):
+            yield from self.pages(entity, filter=condition)
+
+    def get(self, entity: str, key: int) -> dict[str, Any] | None:
+        """Read a row by its key; None when it is gone.
+
+        Returns:
+            The row without `odata.*` members; numbers with a fraction are Decimal.
+        """
+        request = Request(
+            "GET",
+            f"{ROOT}/{entity}({key})",
+            Kind.READ,
+            f"{ROOT}/{entity}({{key}})",
+            expected=frozenset({200, _NOT_FOUND}),
+            entity=entity,
+            key=str(key),
+        )
+
+        def parse(answer: Answer) -> dict[str, Any] | None:
+            return None if answer.status == _NOT_FOUND else _row(answer, entity, key)
+
+        return self.client.send(request, parse)
+
+    def create(self, entity: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Insert a row.
+
+        Args:
+            entity: Entity set.
+            row: Fields and values; Decimal goes as text.
+
+        Returns:
+            The row with its key (`<entity>Id`), as QMS gives it back.
+
+        Raises:
+            RefusedError: 400; `messages` holds QMS's findings.
+            UnknownOutcomeError: It may have been inserted: look for its code before it is inserted again.
+            AccessError: 401, 403 or 404.
+            TransientError: Nothing was sent, or QMS stays over its limit.
+        """
+        request = Request(
+            "POST",
+            f"{ROOT}/{entity}",
+            Kind.CREATE,
+            f"{ROOT}/{entity}",
+            body=msgspec.json.encode(row),
+            headers=_JSON,
+            expected=frozenset({200, 201}),
+            entity=entity,
+        )
+        return self.client.send(request, lambda answer: _row(answer, entity, None))
+
+    def replace(self, entity: str, key: int, row: Mapping[str, Any]) -> None:
+        """Replace a whole row; what is left out becomes null, false or 0.
+
+        Args:
+            entity: Entity set.
+            key: Key of the row.
+            row: All its fields; Decimal goes as text.
+
+        Raises:
+            RefusedError: 400; `messages` holds QMS's findings.
+            UnknownOutcomeError: It may have been replaced: read the row before it is sent again.
+            TransientError: The row is gone since it was read; or nothing was sent.
+            AccessError: 401 or 403.
+        """
+        request = Request(
+            "PUT",
+            f"{ROOT}/{entity}({key})",
+            Kind.REPLACE,
+            f"{ROOT}/{entity}({{key}})",
+            body=msgspec.json.encode(row),
+            headers=_JSON,
+            expected=frozenset({200, 204, _NOT_FOUND}),
+            entity=entity,
+            key=str(key),
+        )
+
+        def parse(answer: Answer) -> int:
+            if answer.status == 200:  # noqa: PLR2004 - the row comes back with it
+                _row(answer, entity, key)
+            return answer.status
+
+        if self.client.send(request, parse) == _NOT_FOUND:
+            raise TransientError(
+                "This row was deleted in QMS while it was being written.", system="qms", entity=entity, key=str(key)
+            )
+
+    def pdf(self, invoice_id: int) -> bytes | None:
+        """Read the PDF of an invoice; None while QMS has not made it yet."""
+        request = Request(
+            "GET",
+            f"{ROOT}/Invoice({invoice_id})/Pdf",
+            Kind.READ,
+            f"{ROOT}/Invoice({{key}})/Pdf",
+            headers=(("Accept", "application/pdf, application/json;q=0.5"),),
+            expected=frozenset({200, _NOT_FOUND}),
+            entity="Invoice",
+            key=str(invoice_id),
+        )
+        return self.client.send(request, _pdf)
+
+    def probe(self) -> str:
+        """Count the companies that the grant reaches."""
+        count = sum(len(page) for page in self.pages("Company"))
+        return f"QMS answers; this connection reaches {count} {'company' if count == 1 else 'companies'}."
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _row(answer: Answer, entity: str, key: int | None) -> dict[str, Any]:
+    """Read one row, which must have its key, and the one that was asked for."""
+    try:
+        content = json.loads(answer.body, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise UnusableBodyError("not JSON") from None
+    if not isinstance(content, dict):
+        raise UnusableBodyError("not an object")
+    row = {name: value for name, value in content.items() if not name.startswith("odata.")}
+    found = row.get(_KEYS.get(entity, f"{entity}Id"))
+    if isinstance(found, bool) or not isinstance(found, int | str) or not str(found).isdigit():
+        raise UnusableBodyError("a row without its key")
+    if key is not None and int(found) != key:
+        raise UnusableBodyError("another row than the one asked for")
+    return row
+
+
+def _pdf(answer: Answer) -> bytes | None:
+    if answer.status == _NOT_FOUND:
+        return None
+    if not answer.body.startswith(b"%PDF-"):
+        raise UnusableBodyError("not a PDF")
+    return answer.body

@@ -1,0 +1,48 @@
+"""Edits of raw rows, as users make them in a system's own screens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.common.config import Row
+from sandbox.common.controls import ControlError
+
+VERBS = ("add", "replace", "update", "delete")
+
+
+def apply_edit(rows: list[Row], key: str, change: dict[str, Any]) -> list[tuple[str, Row]]:
+    """Change a list of raw rows in place; nothing is checked, and keys are compared as text.
+
+    Args:
+        rows: The rows.
+        key: The name of their key field.
+        change: `add` (rows, put behind the others whatever their key), `replace` (whole rows, put in the place of
+            those with the same key), `update` (fields laid over the rows with the same key; they hold the key too)
+            and `delete` (keys), each optional and done in this order.
+
+    Returns:
+        What was done, per row: the verb and the row as it is now (as it was, when deleted).
+
+    Raises:
+        ControlError: When a key is not there.
+    """
+    done: list[tuple[str, Row]] = []
+    for row in change.get("add", []):
+        rows.append(row)
+        done.append(("add", row))
+    for verb in ("replace", "update"):
+        for new in change.get(verb, []):
+            for place in _places(rows, key, new.get(key)):
+                rows[place] = dict(new) if verb == "replace" else rows[place] | new
+                done.append((verb, rows[place]))
+    for wanted in change.get("delete", []):
+        for place in reversed(_places(rows, key, wanted)):
+            done.append(("delete", rows.pop(place)))
+    return done
+
+
+def _places(rows: list[Row], key: str, wanted: Any) -> list[int]:
+    found = [place for place, row in enumerate(rows) if str(row.get(key)) == str(wanted)]
+    if not found:
+        raise ControlError(f"There is no row with {key} {wanted}")
+    return found

@@ -1,0 +1,1 @@
+"""The parts of the made-up data: names, Minox master data, QMS rows and invoices."""

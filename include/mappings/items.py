@@ -74,7 +74,7 @@ def revenue_account(item: ItemView, context: MappingContext) -> Noted:
     if group is None:
         return Noted(
             None,
-            f"Item group {item.group} is not among the usable item groups of Minox, so the item has no revenue account.",
+            f"Item group {item.group} is not usable or not in Minox, so the item has no revenue account.",
         )
     accounts = group.ledger_accounts
     revenue = accounts.sales_revenue_nl if accounts is not None else None

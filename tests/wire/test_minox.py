@@ -4,14 +4,16 @@ import datetime as dt
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 import yaml
 
 from include.wire import minox
 from include.wire.decode import decode_record
+
+if TYPE_CHECKING:
+    import msgspec
 
 CONTRACT = Path(__file__).resolve().parents[2] / "sandbox/contracts/minox.openapi.yaml"
 SCHEMAS: dict[str, Any] = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))["components"]["schemas"]

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.common.config import Row
 from sandbox.common.json_text import loads
 from sandbox.data import demo_invoices, minox_rows, qms_rows
 from sandbox.data.invoices import Invoice, header_row, line_rows, overview_row
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Row
 
 _GENERATED = "generated:"
 _SIZES = {"customers": 0, "items": 0, "invoices": 0, "lines": 1}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sandbox.common.config import Config
 from sandbox.common.middleware import TRANSPORT
 from sandbox.minox.app import create_app as create_minox
 from sandbox.qms.app import create_app as create_qms
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+    from sandbox.common.config import Config
 
 HOST = "127.0.0.1"
 PORTS = {"minox": 8701, "qms": 8702}

@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
-from types import FrameType
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 from sandbox.server import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
 
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -66,7 +70,7 @@ def _healthy(child: subprocess.Popen[bytes], url: str) -> bool:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and child.poll() is None:
         with contextlib.suppress(URLError, OSError), urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - a fixed loopback address
-            return bool(answer.status == 200)  # noqa: PLR2004 - OK
+            return bool(answer.status == HTTPStatus.OK)
         time.sleep(_POLL_SECONDS)
     return False
 

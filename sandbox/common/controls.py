@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import Response
 
 from sandbox.common.config import MODES, Config, RateLimit
 from sandbox.common.faults import FaultError, FaultList
 from sandbox.common.http import BodyTooLargeError, read_body
 from sandbox.common.json_text import ExactJSONResponse, loads
-from sandbox.common.oauth import TokenStore
-from sandbox.common.requests_log import RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sandbox.common.oauth import TokenStore
+    from sandbox.common.requests_log import RequestLog
 
 
 class ControlError(ValueError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.common.json_text import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8885;--accent:#0a5ca8;--soft:#8881}
@@ -58,7 +60,7 @@ def page(system: str, title: str, *parts: str, trail: Sequence[Link] = ()) -> st
     Returns:
         HTML text.
     """
-    way = " › ".join(_cell_text(link) for link in trail)
+    way = " / ".join(_cell_text(link) for link in trail)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
-
-from starlette.requests import Request
+from typing import TYPE_CHECKING, Any
 
 from sandbox.common.json_text import loads
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 _WHOLE = re.compile(r"-?[0-9]{1,19}")

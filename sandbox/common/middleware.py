@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from sandbox.common.faults import Fault, FaultList
 from sandbox.common.http import json_or_none
-from sandbox.common.requests_log import Entry, RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from sandbox.common.faults import Fault, FaultList
+    from sandbox.common.requests_log import Entry, RequestLog
 
 TRANSPORT = "sandbox_transport"
 """The key of the request's state under which the server leaves the connection."""
@@ -121,7 +124,7 @@ class Instruments:
 
 async def _wait(rule: Fault) -> None:
     end = time.monotonic() + rule.seconds
-    while not rule.released and time.monotonic() < end:  # noqa: ASYNC110 - an Event belongs to one loop, and test clients have several
+    while not rule.released and time.monotonic() < end:  # noqa: ASYNC110 - an Event belongs to one loop, test clients have several
         await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter
-from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from sandbox.common import html
 from sandbox.common.http import BodyTooLargeError, basic_credentials, media_type, read_body
 from sandbox.common.json_text import ExactJSONResponse, loads
 from sandbox.common.oauth import OAuthError, TokenStore
+
+if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _OWN_PARAMETERS = {"response_type", "client_id", "redirect_uri", "scope"}
@@ -76,11 +79,11 @@ def oauth_router(place: OAuthPlace, store: TokenStore) -> APIRouter:
             answer: Any = store.exchange(await _token_fields(request))
             status, headers = 200, {"Cache-Control": "no-store", "Pragma": "no-cache"}
         except OAuthError as refusal:
-            if refusal.status == 415:  # noqa: PLR2004 - Unsupported Media Type, the contract's own answer
+            if refusal.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
                 return Response(status_code=415)
             answer = {"error": refusal.error, "error_description": refusal.description}
             status, headers = refusal.status, {"Cache-Control": "no-store"}
-            if refusal.status == 401:  # noqa: PLR2004 - RFC 6749 wants the header on a 401
+            if refusal.status == HTTPStatus.UNAUTHORIZED:
                 headers["WWW-Authenticate"] = f'Basic realm="{place.system}"'
         return ExactJSONResponse(answer, status, headers)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.common.config import Row
 from sandbox.common.controls import ControlError
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Row
 
 VERBS = ("add", "replace", "update", "delete")
 
@@ -27,17 +29,15 @@ def apply_edit(rows: list[Row], key: str, change: dict[str, Any]) -> list[tuple[
         ControlError: When a key is not there.
     """
     done: list[tuple[str, Row]] = []
-    for row in change.get("add", []):
-        rows.append(row)
-        done.append(("add", row))
+    rows += change.get("add", [])
+    done += [("add", row) for row in change.get("add", [])]
     for verb in ("replace", "update"):
         for new in change.get(verb, []):
             for place in _places(rows, key, new.get(key)):
                 rows[place] = dict(new) if verb == "replace" else rows[place] | new
                 done.append((verb, rows[place]))
     for wanted in change.get("delete", []):
-        for place in reversed(_places(rows, key, wanted)):
-            done.append(("delete", rows.pop(place)))
+        done += [("delete", rows.pop(place)) for place in reversed(_places(rows, key, wanted))]
     return done
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from random import Random
+from typing import TYPE_CHECKING
 
-from sandbox.common.config import Row
 from sandbox.data import names
 from sandbox.data.invoices import Invoice, Line
 from sandbox.data.minox_rows import SPECIAL_CUSTOMERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from sandbox.common.config import Row
 
 FIRST_KEY = 9001
 ORDINARY = 387
 _FIRST_DAY = date(2026, 1, 5)
 _DAYS = 345
-_LONG = "Toelichting bij de werkzaamheden van deze maand, zoals besproken 🚀 – "
+_LONG = "Toelichting bij de werkzaamheden van deze maand, zoals besproken 🚀 - "
 
 Person = tuple[str, str]
 """A debtor: customer code and name."""
@@ -44,7 +49,7 @@ def ordinary_line(rng: Random) -> Line:
         The line.
     """
     employee = names.person(rng)
-    if rng.random() < 0.7:  # noqa: PLR2004 - most lines are hours
+    if rng.random() < 0.7:  # noqa: PLR2004 - a share of the invoices
         work = rng.choice(names.HOUR_WORK)
         return Line(
             quantity=Decimal(rng.randint(1, 160)) / 4,
@@ -93,7 +98,7 @@ def ordinary_invoices(rng: Random, people: list[Person]) -> list[Invoice]:
             customer_name=name,
             lines=lines,
             invoice_day=day,
-            state="Sent" if rng.random() < 0.5 else "Processed",  # noqa: PLR2004 - half of them
+            state="Sent" if rng.random() < 0.5 else "Processed",  # noqa: PLR2004 - a share of the invoices
             text=rng.choice((f"Werkzaamheden {day:%m-%Y}", None, "")),
             currency=rng.choice(("EUR", "EUR", None)),
         )
@@ -103,37 +108,55 @@ def ordinary_invoices(rng: Random, people: list[Person]) -> list[Invoice]:
 
 
 def _vary(rng: Random, place: int, invoice: Invoice, earlier: list[Invoice]) -> None:
-    """Give every so many invoices a form of its own; the divisors make the share of each."""
-    if place % 20 == 7:  # noqa: PLR2004
-        invoice.state, invoice.number = "Proposal", None
-    elif place % 20 == 13:  # noqa: PLR2004
-        invoice.state = "Approved"
-    if place % 6 == 0:
-        for line in invoice.lines[:3]:
-            line.surcharge = Decimal(rng.choice(("5.00", "7.50", "12.50")))
-    if place % 7 == 3:  # noqa: PLR2004
-        invoice.round_total = True
-        for line in invoice.lines:
-            line.quantity, line.price = Decimal(rng.randint(1, 999)) / 100, Decimal(rng.randint(100, 999_999)) / 10_000
-    if place % 16 == 5:  # noqa: PLR2004
-        _reverse_charge(rng, invoice)
-    if place % 18 == 9 and earlier:  # noqa: PLR2004
+    """Give every so many invoices a form of its own."""
+    if place % 18 == 9:  # noqa: PLR2004 - a share of the invoices
         _credit(rng.choice(earlier), invoice)
-    if place % 25 == 4:  # noqa: PLR2004
-        invoice.lines[-1].text = _LONG * 6
-        invoice.text = _LONG * 5
-    if place % 22 == 6:  # noqa: PLR2004
-        invoice.lines.append(replace(ordinary_line(rng), state="WrittenOff"))
-        invoice.lines.append(replace(ordinary_line(rng), state="Transferred"))
-    if place % 30 == 11:  # noqa: PLR2004
-        invoice.invoice_day = None
-    if place == 151:  # noqa: PLR2004 - one invoice without the date that is said to be always there
-        invoice.day = None
-    if place % 35 == 17:  # noqa: PLR2004
-        zero = {"vat": Decimal(0), "vat_code": "3", "account": "8020"}
-        invoice.lines.append(Line(Decimal(1), Decimal("49.95"), item=("Abonnement", "KST-00005"), text=" ", **zero))  # type: ignore[arg-type]
-    if place % 190 == 41:  # noqa: PLR2004
-        _write_off(invoice)
+    for every, remainder, change in _FORMS:
+        if place % every == remainder:
+            change(rng, invoice)
+
+
+def _propose(_rng: Random, invoice: Invoice) -> None:
+    invoice.state, invoice.number = "Proposal", None
+
+
+def _approve(_rng: Random, invoice: Invoice) -> None:
+    invoice.state = "Approved"
+
+
+def _add_surcharge(rng: Random, invoice: Invoice) -> None:
+    for line in invoice.lines[:3]:
+        line.surcharge = Decimal(rng.choice(("5.00", "7.50", "12.50")))
+
+
+def _make_odd_cents(rng: Random, invoice: Invoice) -> None:
+    invoice.round_total = True
+    for line in invoice.lines:
+        sign = -1 if invoice.credit_of is not None else 1
+        line.quantity = Decimal(sign * rng.randint(1, 999)) / 100
+        line.price = Decimal(rng.randint(100, 999_999)) / 10_000
+
+
+def _write_much(_rng: Random, invoice: Invoice) -> None:
+    invoice.lines[-1].text = _LONG * 6
+    invoice.text = _LONG * 5
+
+
+def _add_left_out(rng: Random, invoice: Invoice) -> None:
+    invoice.lines += [replace(ordinary_line(rng), state=state) for state in ("WrittenOff", "Transferred")]
+
+
+def _drop_invoice_day(_rng: Random, invoice: Invoice) -> None:
+    invoice.invoice_day = None
+
+
+def _drop_day(_rng: Random, invoice: Invoice) -> None:
+    invoice.day = None
+
+
+def _add_zero_rate(_rng: Random, invoice: Invoice) -> None:
+    line = Line(Decimal(1), Decimal("49.95"), "8020", Decimal(0), "3", item=("Abonnement", "KST-00005"), text=" ")
+    invoice.lines.append(line)
 
 
 def _reverse_charge(rng: Random, invoice: Invoice) -> None:
@@ -150,11 +173,27 @@ def _credit(original: Invoice, invoice: Invoice) -> None:
         line.quantity = -(line.quantity or Decimal(0))
 
 
-def _write_off(invoice: Invoice) -> None:
+def _write_off(_rng: Random, invoice: Invoice) -> None:
     invoice.number = f"Afgeboekte factuur: {invoice.key - 7800}"
     invoice.state = "Processed"
     for line in invoice.lines:
         line.state = "WrittenOff"
+
+
+_FORMS: tuple[tuple[int, int, Callable[[Random, Invoice], None]], ...] = (
+    (20, 7, _propose),
+    (20, 13, _approve),
+    (6, 0, _add_surcharge),
+    (7, 3, _make_odd_cents),
+    (16, 5, _reverse_charge),
+    (25, 4, _write_much),
+    (22, 6, _add_left_out),
+    (30, 11, _drop_invoice_day),
+    (ORDINARY, 151, _drop_day),
+    (35, 17, _add_zero_rate),
+    (190, 41, _write_off),
+)
+"""Of every so many invoices, the one with this remainder gets this form."""
 
 
 def troubled_invoices(rng: Random, people: list[Person], ordinary: list[Invoice]) -> tuple[list[Invoice], Row]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.common.config import Row
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from sandbox.common.config import Row
 
 CENT = Decimal("0.01")
 HUNDRED = Decimal(100)

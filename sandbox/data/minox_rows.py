@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from random import Random
+from typing import TYPE_CHECKING
 
-from sandbox.common.config import Row
 from sandbox.data import names
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sandbox.common.config import Row
 
 TENANT_ID = 123456
 FIRST_CUSTOMER = 10001
@@ -150,8 +154,8 @@ def _ledger_accounts() -> list[Row]:
             "id": key,
             "description": text,
             "vat": None if vat is None else {"id": vat},
-            "allow_free_vat_input": key >= 8000,  # noqa: PLR2004 - the revenue accounts
-            "debit_credit_suggestion": "credit" if key >= 8000 else "debet",  # noqa: PLR2004 - the same
+            "allow_free_vat_input": key >= 8000,  # noqa: PLR2004 - one of the numbers made here
+            "debit_credit_suggestion": "credit" if key >= 8000 else "debet",  # noqa: PLR2004 - one of the numbers made here
             "blocked": {"active": text.startswith("Oude"), "reason": ""},
         }
         for key, text, vat in rows
@@ -205,7 +209,7 @@ def items(rng: Random, count: int) -> list[Row]:
     """
     rows: list[Row] = []
     for place in range(count):
-        hours = place % 3 != 2  # noqa: PLR2004 - every third item
+        hours = place % 3 != 2  # noqa: PLR2004 - one of the numbers made here
         what = rng.choice(names.HOUR_WORK) if hours else rng.choice(names.EXPENSES)
         group = rng.choice((10, 30)) if hours else rng.choice((20, 40, 50))
         rows.append(
@@ -213,7 +217,7 @@ def items(rng: Random, count: int) -> list[Row]:
                 "id": f"{'UUR' if hours else 'KST'}-{place:05d}",
                 "description": f"{rng.choice(names.ROLES)} {what}" if hours else f"{what} {place}",
                 "item_group": {"id": group},
-                "vat": {"id": 2 if group == 40 else 1},  # noqa: PLR2004 - materials have the low rate
+                "vat": {"id": 2 if group == 40 else 1},  # noqa: PLR2004 - one of the numbers made here
                 "unit_packaging": "uur" if hours else rng.choice(("km", "stuk", "maand")),
                 "blocked": False,
                 "price": Decimal(rng.randint(80, 180)) if hours else Decimal(rng.randint(23, 9900)) / 100,
@@ -247,7 +251,7 @@ def special_items(rows: list[Row]) -> None:
         9: {"vat": {"id": "77"}, "description": "Uren met een onbekende btw-code"},
         10: {"description": "  "},
         11: {"unit_packaging": None},
-        12: {"description": "Workshop «Ἀρχή» – dagdeel 🎓"},
+        12: {"description": "Workshop «Ἀρχή», dagdeel 🎓"},
         13: {"vat": {"id": 5, "description": "BTW verlegd binnenland"}},
     }
     for place, change in changes.items():

@@ -2,11 +2,95 @@
 
 from __future__ import annotations
 
-from random import Random
+from typing import TYPE_CHECKING
 
-FIRST_NAMES = ["Anouk", "Bart", "Carlijn", "Daan", "Esra", "Femke", "Gijs", "Hanneke", "Ilse", "Jasper", "Karim", "Lotte", "Maarten", "Noor", "Olaf", "Pien", "Quinten", "Roos", "Sjoerd", "Tess", "Umut", "Vera", "Wouter", "Xandra", "Yusuf", "Zoë"]
-LAST_NAMES = ["Bakker", "de Boer", "Bos", "van den Brink", "Dekker", "van Dijk", "El Idrissi", "Hendriks", "de Groot", "de Haan", "Jansen", "Kok", "Kuipers", "van Leeuwen", "Meijer", "Mulder", "Özdemir", "Peters", "Postma", "Schouten", "Smit", "van der Veen", "Visser", "de Vries", "Wolters"]
-TRADES = ["Accountancy", "Advies", "Architecten", "Bouw", "Catering", "Communicatie", "Design", "Electra", "Fietsen", "Grafisch", "Groen", "Horeca", "Installatie", "Interieur", "Juristen", "Logistiek", "Makelaardij", "Media", "Notariaat", "Onderhoud", "Reclame", "Software", "Techniek", "Transport", "Uitgeverij", "Verhuur", "Zorg"]
+if TYPE_CHECKING:
+    from random import Random
+
+FIRST_NAMES = [
+    "Anouk",
+    "Bart",
+    "Carlijn",
+    "Daan",
+    "Esra",
+    "Femke",
+    "Gijs",
+    "Hanneke",
+    "Ilse",
+    "Jasper",
+    "Karim",
+    "Lotte",
+    "Maarten",
+    "Noor",
+    "Olaf",
+    "Pien",
+    "Quinten",
+    "Roos",
+    "Sjoerd",
+    "Tess",
+    "Umut",
+    "Vera",
+    "Wouter",
+    "Xandra",
+    "Yusuf",
+    "Zoë",
+]
+LAST_NAMES = [
+    "Bakker",
+    "de Boer",
+    "Bos",
+    "van den Brink",
+    "Dekker",
+    "van Dijk",
+    "El Idrissi",
+    "Hendriks",
+    "de Groot",
+    "de Haan",
+    "Jansen",
+    "Kok",
+    "Kuipers",
+    "van Leeuwen",
+    "Meijer",
+    "Mulder",
+    "Özdemir",
+    "Peters",
+    "Postma",
+    "Schouten",
+    "Smit",
+    "van der Veen",
+    "Visser",
+    "de Vries",
+    "Wolters",
+]
+TRADES = [
+    "Accountancy",
+    "Advies",
+    "Architecten",
+    "Bouw",
+    "Catering",
+    "Communicatie",
+    "Design",
+    "Electra",
+    "Fietsen",
+    "Grafisch",
+    "Groen",
+    "Horeca",
+    "Installatie",
+    "Interieur",
+    "Juristen",
+    "Logistiek",
+    "Makelaardij",
+    "Media",
+    "Notariaat",
+    "Onderhoud",
+    "Reclame",
+    "Software",
+    "Techniek",
+    "Transport",
+    "Uitgeverij",
+    "Verhuur",
+    "Zorg",
+]
 LEGAL_FORMS = ("B.V.", "B.V.", "B.V.", "V.O.F.", "Holding B.V.", "Coöperatie U.A.", "Stichting")
 CITIES = (
     ("Amersfoort", "38"),
@@ -22,7 +106,20 @@ CITIES = (
     ("Utrecht", "35"),
     ("Zwolle", "80"),
 )
-STREETS = ["Beukenlaan", "Dorpsstraat", "Europalaan", "Havenweg", "Industrieweg", "Kerkstraat", "Markt", "Molenweg", "Nieuwstraat", "Stationsplein", "Torenstraat", "Wilhelminalaan"]
+STREETS = [
+    "Beukenlaan",
+    "Dorpsstraat",
+    "Europalaan",
+    "Havenweg",
+    "Industrieweg",
+    "Kerkstraat",
+    "Markt",
+    "Molenweg",
+    "Nieuwstraat",
+    "Stationsplein",
+    "Torenstraat",
+    "Wilhelminalaan",
+]
 ROLES = ("Senior", "Medior", "Junior", "Hoofd", "Assistent")
 HOUR_WORK = ("adviesuren", "ontwikkeluren", "analyse", "projectleiding", "redactie", "training", "controle", "ontwerp")
 EXPENSES = ("Reiskosten", "Drukwerk", "Hosting", "Licentie", "Verblijfkosten", "Materiaal", "Koerier", "Parkeerkosten")

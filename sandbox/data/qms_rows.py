@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
-from random import Random
+from typing import TYPE_CHECKING
 
-from sandbox.common.config import Row
-from sandbox.data.invoices import Invoice
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from sandbox.common.config import Row
+    from sandbox.data.invoices import Invoice
 
 COMPANY, OTHER_COMPANY = 3, 4
 _USERS = ("m.visser", "f.elamrani", "s.deboer")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fastapi import APIRouter
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import Response
 
 from sandbox.common.config import RateLimit, Row
@@ -27,11 +26,15 @@ from sandbox.common.http import (
     whole_number,
 )
 from sandbox.common.json_text import ExactJSONResponse, dumps, loads
-from sandbox.common.oauth import TokenStore
-from sandbox.minox.books import Books
 from sandbox.minox.entry_checks import check_entry, message
-from sandbox.minox.limiter import Limiter
-from sandbox.minox.state import MinoxState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.common.oauth import TokenStore
+    from sandbox.minox.books import Books
+    from sandbox.minox.limiter import Limiter
+    from sandbox.minox.state import MinoxState
 
 SCOPES = {
     "administration": "administration:read",
@@ -130,15 +133,17 @@ class MinoxApi:
         if not allowed:
             return Response(status_code=429, headers=headers)
         try:
-            body = await _json_body(request)
-            token = body.get("token") if isinstance(body, dict) and set(body) == {"token"} else None
-            if not isinstance(token, str) or not token:
-                raise _refuse("FIELD_REQUIRED", "Het veld token is verplicht, en het enige", "token")
-            if self._store.family_of(token) is None:
-                raise AnswerError(401)
+            self._check_token(await _json_body(request))
         except AnswerError as answer:
             return _error(answer, headers)
         return self._json({"linked_tenants": self._state.tenants()}, headers)
+
+    def _check_token(self, body: Any) -> None:
+        token = body.get("token") if isinstance(body, dict) and set(body) == {"token"} else None
+        if not isinstance(token, str) or not token:
+            raise _refuse("FIELD_REQUIRED", "Het veld token is verplicht, en het enige", "token")
+        if self._store.family_of(token) is None:
+            raise AnswerError(401)
 
     async def list_administrations(self, request: Request) -> Response:
         """Answer `listAdministrations`.

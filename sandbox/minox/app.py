@@ -18,8 +18,8 @@ from sandbox.minox.pages import SYSTEM, pages_router
 from sandbox.minox.state import MinoxState
 
 CLIENT_ID = "qics-connector"
-CLIENT_SECRET = "geheim"  # noqa: S105 - a stand-in's made-up secret, known to everyone
-FIRST_REFRESH_TOKEN = "sandbox-minox-refresh"  # noqa: S105 - the same
+CLIENT_SECRET = "geheim"  # noqa: S105 - made up, and known to everyone
+FIRST_REFRESH_TOKEN = "sandbox-minox-refresh"  # noqa: S105 - made up, and known to everyone
 TOKEN_SECONDS = 3600
 
 

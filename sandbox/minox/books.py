@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sandbox.common.config import Row
 from sandbox.common.http import whole_number
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Row
 
 LISTS = (
     "vat",

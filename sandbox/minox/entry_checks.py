@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import ValidationError
-
-from sandbox.common.config import Row
 from sandbox.common.contract import contract
 from sandbox.minox.books import ZERO, Books, on_debit_side
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from jsonschema import ValidationError
+
+    from sandbox.common.config import Row
 
 _CENTS = -2
 _UNKNOWN = re.compile(r"'([^']*)'")
@@ -70,32 +73,32 @@ def _path(error: ValidationError) -> str:
     return text + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[1:])
 
 
+_SCHEMA_TEXTS = {
+    "type": ("FIELD_TYPE", "De waarde is van het verkeerde type"),
+    "minProperties": ("FIELD_EMPTY", "Een leeg object is niet toegestaan"),
+    "minItems": ("LINES_MISSING", "Een boeking heeft ten minste twee regels"),
+    "maxLength": ("TEXT_TOO_LONG", "De tekst is te lang; een omschrijving heeft ten hoogste 255 tekens"),
+}
+
+
 def _schema_messages(error: ValidationError) -> Iterator[Row]:
     path = _path(error)
-    kind = error.validator
-    if kind == "additionalProperties":
+    if error.validator == "additionalProperties":
         known = error.schema["properties"]
         for name in error.instance:
             if name not in known:
                 yield message("FIELD_UNKNOWN", f"Het veld {name} is onbekend", f"{path}.{name}")
-    elif kind == "required":
+    elif error.validator == "required":
         missing = _UNKNOWN.search(error.message)
         name = missing.group(1) if missing else ""
         yield message("FIELD_REQUIRED", f"Het veld {name} is verplicht", f"{path}.{name}")
-    elif kind == "type":
-        yield message("FIELD_TYPE", "De waarde is van het verkeerde type", path)
-    elif kind == "minProperties":
-        yield message("FIELD_EMPTY", "Een leeg object is niet toegestaan", path)
-    elif kind == "minItems":
-        yield message("LINES_MISSING", "Een boeking heeft ten minste twee regels", path)
-    elif kind == "oneOf" and len(error.absolute_path) == 1:
+    elif error.validator == "oneOf" and len(error.absolute_path) == 1:
         yield message("DEBIT_CREDIT", "Een regel heeft een bedrag debet of credit, en niet allebei", f"{path}.debit")
-    elif kind == "maxLength" and path.endswith(".description"):
-        yield message("DESCRIPTION_TOO_LONG", "De omschrijving is langer dan 255 tekens", path)
     elif path.endswith(".invoice_number"):
-        yield message("INVOICE_NUMBER_INVALID", "Het factuurnummer ligt niet tussen 1 en 2147483647", path)
+        yield message("INVOICE_NUMBER_INVALID", "Het factuurnummer is geen geheel getal van 1 tot 2147483647", path)
     else:
-        yield message("FIELD_INVALID", "De waarde is niet toegestaan", path)
+        code, text = _SCHEMA_TEXTS.get(str(error.validator), ("FIELD_INVALID", "De waarde is niet toegestaan"))
+        yield message(code, text, path)
 
 
 def _check_line(books: Books, path: str, line: Row) -> list[Row]:

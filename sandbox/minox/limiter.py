@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from sandbox.common.config import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNLIMITED = RateLimit(1_000_000, 1)
 

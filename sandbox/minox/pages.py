@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from sandbox.common import html
-from sandbox.common.config import Row
 from sandbox.common.html import Link, Number
 from sandbox.minox.books import LISTS, ZERO, Batch, Books
-from sandbox.minox.state import MinoxState
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from sandbox.common.config import Row
+    from sandbox.minox.state import MinoxState
 
 SYSTEM = "Minox (stand-in)"
 ROWS_PER_PAGE = 200

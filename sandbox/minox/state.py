@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.common.config import Config, Row
 from sandbox.common.controls import ControlError
 from sandbox.common.json_text import dumps, loads
 from sandbox.common.rows import apply_edit
 from sandbox.minox.books import LISTS, Books
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Config, Row
 
 
 class MinoxState:

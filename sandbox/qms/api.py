@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import Response
 
-from sandbox.common.config import Row
 from sandbox.common.http import BodyTooLargeError, bearer_token, media_type, read_body
 from sandbox.common.json_text import ExactJSONResponse, loads
-from sandbox.common.oauth import TokenStore
 from sandbox.qms.entities import BASE, NAMES, Entity, entity
 from sandbox.qms.odata_filter import ODataSyntaxError
 from sandbox.qms.pdf import make_pdf
 from sandbox.qms.query import Query, without_skiptoken
-from sandbox.qms.state import QmsState
 from sandbox.qms.writes import ValidationFailedError, insert, replace
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Row
+    from sandbox.common.oauth import TokenStore
+    from sandbox.qms.state import QmsState
 
 MAX_QUERY = 2048
 WITH_PDF = frozenset({"Processed", "Sent"})
@@ -59,10 +61,10 @@ class QmsApi:
         Returns:
             The answer.
         """
+        token = bearer_token(request)
         # The links that QMS makes itself are good however long the client's own part is.
         if len(without_skiptoken(request.url.query)) > MAX_QUERY:
             return Response(status_code=404)
-        token = bearer_token(request)
         if token is None or self._store.family_of(token) is None:
             return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
         target = _TARGET.fullmatch(request.path_params["target"])
@@ -72,6 +74,9 @@ class QmsApi:
         offered = {"GET"} if target["pdf"] else kind.methods if target["key"] is None else kind.key_methods
         if request.method not in offered:
             return Response(status_code=405, headers={"Allow": ", ".join(sorted(offered))})
+        return await self._offered(request, kind, target)
+
+    async def _offered(self, request: Request, kind: Entity, target: re.Match[str]) -> Response:
         try:
             body = await _json_body(request) if request.method in {"POST", "PUT"} else None
             with self._state.lock:

@@ -17,8 +17,8 @@ from sandbox.qms.pages import SYSTEM, pages_router
 from sandbox.qms.state import QmsState
 
 CLIENT_ID = "qms-connector"
-CLIENT_SECRET = "geheim"  # noqa: S105 - a stand-in's made-up secret, known to everyone
-FIRST_REFRESH_TOKEN = "sandbox-qms-refresh"  # noqa: S105 - the same
+CLIENT_SECRET = "geheim"  # noqa: S105 - made up, and known to everyone
+FIRST_REFRESH_TOKEN = "sandbox-qms-refresh"  # noqa: S105 - made up, and known to everyone
 TOKEN_SECONDS = 1199
 _OAUTH = "/api/oauth2/oauth2"
 

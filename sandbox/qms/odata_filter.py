@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.common.config import Row
-from sandbox.qms.entities import Entity, Field
 from sandbox.qms.values import comparable, moment
+
+if TYPE_CHECKING:
+    from sandbox.qms.entities import Entity, Field
 
 Test = Callable[[Row], bool]
 _Sort = Literal["number", "datetime", "boolean", "text", "null"]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sandbox.common import html
-from sandbox.common.config import Row
 from sandbox.common.html import Link, Number
 from sandbox.qms.api import WITH_PDF, invoice_pdf
 from sandbox.qms.entities import NAMES, entity
-from sandbox.qms.state import QmsState
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from sandbox.common.config import Row
+    from sandbox.qms.state import QmsState
 
 SYSTEM = "QicsMilestones (stand-in)"
 ROWS_PER_PAGE = 200

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import URL, QueryParams
-
-from sandbox.common.config import Row
 from sandbox.common.json_text import dumps, loads
-from sandbox.qms.entities import Entity
 from sandbox.qms.odata_filter import ODataSyntaxError, Test, parse_filter
 from sandbox.qms.values import comparable
+
+if TYPE_CHECKING:
+    from starlette.datastructures import URL, QueryParams
+
+    from sandbox.common.config import Row
+    from sandbox.qms.entities import Entity
 
 _KNOWN = {"$filter", "$orderby", "$top", "$skip", "$select", "$inlinecount", "$skiptoken"}
 _MAX_DIGITS = 9

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.common.config import Config, Row
 from sandbox.common.controls import ControlError
 from sandbox.common.http import whole_number
 from sandbox.common.json_text import dumps, loads
 from sandbox.common.rows import apply_edit
 from sandbox.qms.entities import NAMES, Entity, entity
 from sandbox.qms.query import key_order
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Config, Row
 
 CONSENTER = "j.vandijk"
 """The user who authorised the connector; writes through the API carry this name."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.common.http import whole_number
-from sandbox.qms.entities import Kind
+
+if TYPE_CHECKING:
+    from sandbox.qms.entities import Kind
 
 _FRACTION = 7
 

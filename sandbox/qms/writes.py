@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import ValidationError
-
-from sandbox.common.config import Row
 from sandbox.common.contract import contract
 from sandbox.common.http import whole_number
-from sandbox.qms.entities import Entity, Field
-from sandbox.qms.state import QmsState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+
+    from sandbox.common.config import Row
+    from sandbox.qms.entities import Entity, Field
+    from sandbox.qms.state import QmsState
 
 _REFERENCES = {
     "VatCodeId": "VatCode",

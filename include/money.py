@@ -35,6 +35,8 @@ def to_cents(amount: Decimal) -> Decimal:
     Raises:
         decimal.InvalidOperation: The amount is not a finite number.
     """
+    if not amount.is_finite():
+        raise InvalidOperation(f"{amount} is not an amount")
     rounded = _ROUNDING.quantize(amount, CENT)
     return rounded or ZERO
 

@@ -38,8 +38,8 @@ def check_head(head: Head) -> Iterator[Reason]:
         yield Reason(
             "invoice_number_not_usable",
             "InvoiceNumber",
-            f"The invoice number {shown(header.InvoiceNumber)} gives no whole number of 1 to {LARGEST} "
-            f"(setting invoice_number: {head.settings.invoice_number}).",
+            f"The invoice number must give a whole number of 1 to {LARGEST} (setting invoice_number: "
+            f"{head.settings.invoice_number}); it is {shown(header.InvoiceNumber)}.",
         )
     if head.date is None:
         yield Reason(
@@ -119,7 +119,7 @@ def _check_line(line: Line, settings: BookingSettings) -> Iterator[Reason]:
 
     def unusable(code: str, field: str, what: str, wanted: str) -> Reason:
         was = shown(getattr(source, field))
-        return Reason(code, f"{place}.{field}", f"{name} needs {what} ({wanted}); it has {was}.")
+        return Reason(code, f"{place}.{field}", f"{name} needs {what} ({wanted}); the field is {was}.")
 
     account = f"a whole number of 1 to {LARGEST_ACCOUNT}"
     if line.account is None:

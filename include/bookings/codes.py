@@ -34,9 +34,9 @@ def is_filled(value: Text) -> bool:
 
 
 def shown(value: Text) -> str:
-    """Write a value that cannot be used for a message: `nothing`, or the value in quotes, at most 40 characters."""
+    """Write a value that cannot be used for a message: `empty`, or the value in quotes, at most 40 characters."""
     written = text(value)
-    return "nothing" if written is None else repr(written[:40])
+    return "empty" if written is None else repr(written[:40])
 
 
 def _between(value: Text, lowest: int, highest: int) -> int | None:

@@ -30,7 +30,8 @@ class Row(Generic[S]):
         target: Path of the field in Minox's line.
         source: The field or fields of QMS, or the setting, that it comes from.
         value: Computes it; None leaves the field out.
-        article: The article's own words for the source; None when the article does not have the row.
+        article: The row of the owner's article that this one carries out, as `source → target`; None when the article
+            has none.
     """
 
     target: str
@@ -173,12 +174,13 @@ def surcharge_description(part: Part) -> str | None:
 
 
 _JOURNAL = "setting `journal_code`"
-_JOURNAL_ARTICLE = "Journalcode SyncService setting"
+_JOURNAL_ARTICLE = "Journalcode SyncService setting → line.journal.id"
 _DATE = "WorkInProgressDate, InvoiceDate"
-_DATE_ARTICLE = "overviewInvoice.WorkInProgressDate || overviewInvoice.InvoiceDate"
-_NUMBER_ARTICLE = "overviewInvoice.InvoiceNumber"
+_DATE_ARTICLE = "overviewInvoice.WorkInProgressDate || overviewInvoice.InvoiceDate → line.document_date"
+_NUMBER_ARTICLE = "overviewInvoice.InvoiceNumber → line.invoice_number"
 _AMOUNT = "Quantity, Price, IrregularityAmount"
-_GROUP_AMOUNT_ARTICLE = "(lines.Quantity  * lines.Price) + lines.IrregularityAmount"
+_DESCRIPTION_ARTICLE = "** → line.description"
+_GROUP_AMOUNT_ARTICLE = "(lines.Quantity * lines.Price) + lines.IrregularityAmount → line.credit"
 
 HEADER: Table[Head] = Table(
     "header",
@@ -189,17 +191,22 @@ HEADER: Table[Head] = Table(
             "account.id",
             "InvoiceCustomerCompanyCustomerCode",
             debtor,
-            "overviewInvoice.InvoiceCustomerCompanyCustomerCode",
+            "overviewInvoice.InvoiceCustomerCompanyCustomerCode → line.account.id",
         ),
         Row("document_date", _DATE, document_date, _DATE_ARTICLE),
         Row(
             "debit",
             "VatAmount, AmountWithoutVat",
             debtor_amount,
-            "invoiceHeaders.vatAmount + invoiceHeaders.AmountWithoutVat",
+            "invoiceHeaders.vatAmount + invoiceHeaders.AmountWithoutVat → line.debit",
         ),
-        Row("description", "InvoiceText, InvoiceNumber", invoice_text, "overviewInvoice.InvoiceText (max 255)"),
-        Row("vat.amount", "-", no_vat, "0.00"),
+        Row(
+            "description",
+            "InvoiceText, InvoiceNumber",
+            invoice_text,
+            "overviewInvoice.InvoiceText (max 255) → line.description",
+        ),
+        Row("vat.amount", "-", no_vat, "0.00 → line.vat.amount"),
         Row("invoice_number", "InvoiceNumber", number, _NUMBER_ARTICLE),
     ),
 )
@@ -213,19 +220,19 @@ SINGLE: Table[Part] = Table(
             "account.id",
             "ItemCompanyGLAccountRevenue",
             revenue_account,
-            "invoiceLine.ItemCompanyGLAccountRevenue",
+            "invoiceLine.ItemCompanyGLAccountRevenue → line.account.id",
         ),
         Row("document_date", _DATE, part_document_date, _DATE_ARTICLE),
         Row(
             "credit",
             _AMOUNT,
             credit,
-            "(invoiceLine.Quantity  * invoiceLine.Price) + invoiceLine.IrregularityAmount",
+            "(invoiceLine.Quantity * invoiceLine.Price) + invoiceLine.IrregularityAmount → line.credit",
         ),
-        Row("description", "Description", line_description, "invoiceLine.Description(max 255)"),
-        Row("vat.amount", "VatPercentage", vat_amount, "invoiceLine.VatPercentage * line.credit"),
+        Row("description", "Description", line_description, "invoiceLine.Description(max 255) → line.description"),
+        Row("vat.amount", "VatPercentage", vat_amount, "invoiceLine.VatPercentage * line.credit → line.vat.amount"),
         Row("invoice_number", "InvoiceNumber", part_number, _NUMBER_ARTICLE),
-        Row("cost_center.id", "CostCenterCode", cost_center, "invoiceline.CostCenterCode *"),
+        Row("cost_center.id", "CostCenterCode", cost_center, "invoiceline.CostCenterCode → line.cost_center.id"),
         Row("vat.id", "VatCodeCode", vat_code, None),
     ),
 )
@@ -235,13 +242,18 @@ GROUPED: Table[Part] = Table(
     "Facturen - Gegroepeerde regels",
     (
         Row("journal.id", _JOURNAL, part_journal, _JOURNAL_ARTICLE),
-        Row("account.id", "ItemCompanyGLAccountRevenue", revenue_account, "group.ItemCompanyGLAccountRevenue"),
+        Row(
+            "account.id",
+            "ItemCompanyGLAccountRevenue",
+            revenue_account,
+            "group.ItemCompanyGLAccountRevenue → line.account.id",
+        ),
         Row("document_date", _DATE, part_document_date, _DATE_ARTICLE),
         Row("credit", _AMOUNT, credit, _GROUP_AMOUNT_ARTICLE),
-        Row("description", "setting `grouped_description`", group_description, "**"),
-        Row("vat.amount", "VatPercentage", vat_amount, "lines.VatPercentage * line.credit"),
+        Row("description", "setting `grouped_description`", group_description, _DESCRIPTION_ARTICLE),
+        Row("vat.amount", "VatPercentage", vat_amount, "lines.VatPercentage * line.credit → line.vat.amount"),
         Row("invoice_number", "InvoiceNumber", part_number, _NUMBER_ARTICLE),
-        Row("cost_center.id", "CostCenterCode", cost_center, "group.CostCenterCode *"),
+        Row("cost_center.id", "CostCenterCode", cost_center, "group.CostCenterCode → line.cost_center.id"),
         Row("vat.id", "VatCodeCode", vat_code, None),
     ),
 )
@@ -255,17 +267,17 @@ SURCHARGE: Table[Part] = Table(
             "account.id",
             "SurchargeItemCompanyGLAccountRevenue",
             surcharge_account,
-            "group.SurchargeItemCompanyGLAccountRevenue",
+            "group.SurchargeItemCompanyGLAccountRevenue → line.account.id",
         ),
         Row("document_date", _DATE, part_document_date, _DATE_ARTICLE),
         Row(
             "credit",
             f"SurchargePercentage, {_AMOUNT}",
             surcharge_credit,
-            "lines.SurchargePercentage * ((lines.Quantity  * lines.Price) + lines.IrregularityAmount)",
+            "lines.SurchargePercentage * ((lines.Quantity * lines.Price) + lines.IrregularityAmount) → line.credit",
         ),
-        Row("description", "setting `surcharge_description`", surcharge_description, "**"),
-        Row("vat.amount", "VatPercentage", surcharge_vat_amount, "group.VatPercentage * line.credit"),
+        Row("description", "setting `surcharge_description`", surcharge_description, _DESCRIPTION_ARTICLE),
+        Row("vat.amount", "VatPercentage", surcharge_vat_amount, "group.VatPercentage * line.credit → line.vat.amount"),
         Row("invoice_number", "InvoiceNumber", part_number, _NUMBER_ARTICLE),
         Row("vat.id", "VatCodeCode", vat_code, None),
     ),

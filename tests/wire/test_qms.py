@@ -48,9 +48,7 @@ def test_every_replace_schema_of_the_contract_is_known(schemas: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("entity", list(qms.WRITABLE))
-def test_writable_fields_and_their_kinds_are_those_of_the_contract(
-    entity: str, schemas: dict[str, Any]
-) -> None:
+def test_writable_fields_and_their_kinds_are_those_of_the_contract(entity: str, schemas: dict[str, Any]) -> None:
     fields = schemas[f"{entity}Replace"]["properties"]
     assert qms.WRITABLE[entity] == tuple(fields)
     assert dict(qms.FIELD_KINDS[entity]) == {name: kind_of(schemas, field) for name, field in fields.items()}
@@ -78,9 +76,7 @@ def test_a_line_has_every_field_of_the_contract(schemas: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
-def test_the_examples_of_the_contract_are_read_without_loss(
-    struct: type[Any], schemas: dict[str, Any]
-) -> None:
+def test_the_examples_of_the_contract_are_read_without_loss(struct: type[Any], schemas: dict[str, Any]) -> None:
     for example in schemas[struct.__name__]["examples"]:
         record = msgspec.json.decode(msgspec.json.encode(example), type=struct)
         for field in msgspec.structs.fields(struct):

@@ -140,7 +140,7 @@ def map_raw(mapping: Mapping[Any], raw: bytes, context: MappingContext) -> Mappe
     """
     record, faults = decode_record(raw, mapping.struct)
     if record is None:
-        return Mapped({}, (), tuple(Rejection("wrong_type", fault.field, fault.message) for fault in faults))
+        return Mapped({}, (), tuple(Rejection("wrong_type", fault.field, fault.sentence) for fault in faults))
     return map_record(mapping, record, context)
 
 

@@ -5,15 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError
-from include.mappings import cost_centers, customers, items, payment_terms, vat_codes
+from include.mappings import cost_centers, customers, invoices, items, payment_terms, vat_codes
 
 if TYPE_CHECKING:
+    from include.checks.suite import Checks
     from include.mapping.mapper import Mapping
 
 MASTER_DATA: dict[str, Mapping[Any]] = {
     module.MAPPING.entity: module.MAPPING for module in (vat_codes, payment_terms, cost_centers, items, customers)
 }
 """The mappings by entity, in the order in which they are run."""
+
+CHECKS: dict[str, Checks] = {
+    checks.table: checks
+    for checks in (
+        vat_codes.CHECKS,
+        payment_terms.CHECKS,
+        cost_centers.CHECKS,
+        items.GROUP_CHECKS,
+        items.CHECKS,
+        customers.CHECKS,
+        invoices.INVOICE_CHECKS,
+        invoices.TOTAL_CHECKS,
+        invoices.LINE_CHECKS,
+        invoices.CHANGE_CHECKS,
+    )
+}
+"""The checks by staging table."""
 
 
 def find(name: str) -> Mapping[Any]:

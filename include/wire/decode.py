@@ -30,7 +30,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_DIGITS = 30
 
-_OUT_OF_RANGE = f"is a number out of range (at most {MAX_DIGITS} digits)"
+_OUT_OF_RANGE = f"expected a number of at most {MAX_DIGITS} digits"
 
 _LARGE_NUMBER = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}|[0-9.]{30}")
 _ODD_DECIMAL = re.compile(rb"_|nan|inf", re.IGNORECASE)
@@ -49,6 +49,11 @@ class Fault:
 
     field: str
     message: str
+
+    @property
+    def sentence(self) -> str:
+        """The message as a sentence."""
+        return f"{self.message[:1].upper()}{self.message[1:]}."
 
 
 Reader: TypeAlias = Callable[[Any, str, list[Fault]], Any]
@@ -88,7 +93,7 @@ def decode_readable(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, 
     try:
         content = _untyped().decode(raw)
     except RecursionError:
-        return None, (Fault("", "is nested too deeply"),)
+        return None, (Fault("", "expected an object that is not nested so deeply"),)
     except (msgspec.MsgspecError, UnicodeError) as error:
         return None, (_unreadable(raw, type_, error),)
     record = _reader(type_)(content, "", faults)
@@ -138,10 +143,10 @@ def _unreadable(raw: bytes, type_: type[msgspec.Struct], error: Exception) -> Fa
     except msgspec.ValidationError as typed:
         place = _PLACE.search(str(typed))
         if place is not None:
-            return Fault(place[1], "is a number out of range" if "range" in str(error) else "cannot be read")
+            return Fault(place[1], _OUT_OF_RANGE if "range" in str(error) else "expected a value that can be read")
     except (msgspec.MsgspecError, UnicodeError):
         pass  # no field to name: the record as a whole is what is wrong
-    return Fault("", "is not a JSON object that can be read")
+    return Fault("", "expected a JSON object that can be read")
 
 
 @cache
@@ -219,7 +224,7 @@ def _text_or_number(value: Any, path: str, faults: list[Fault]) -> Any:
     if isinstance(value, str):
         if "\x00" not in value:
             return value
-        faults.append(Fault(path, "holds a NUL character"))
+        faults.append(Fault(path, "expected text without NUL characters"))
     elif isinstance(value, bool) or not isinstance(value, int | Decimal):
         faults.append(Fault(path, f"expected text or a number, got {_kind(value)}"))
     elif _sane(Decimal(value)):

@@ -63,8 +63,8 @@ def test_a_record_that_cannot_be_read_is_rejected_with_every_fault() -> None:
         {},
         (),
         (
-            Rejection("wrong_type", "id", "expected text or a number, got a list"),
-            Rejection("wrong_type", "percentage", "expected a number, got text"),
+            Rejection("wrong_type", "id", "Expected text or a number, got a list."),
+            Rejection("wrong_type", "percentage", "Expected a number, got text."),
         ),
     )
 

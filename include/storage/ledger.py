@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import datetime as dt
     import uuid
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
     from include.storage.runs import Run
 
@@ -58,6 +59,16 @@ class LedgerRow:
     pdf_state: str | None
     excluded_by: str | None
     excluded_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DuePdf:
+    """A booked invoice whose PDF Minox does not have yet."""
+
+    invoice_header_id: int
+    batch_id: uuid.UUID
+    invoice_number: str | None
+    pdf_state: str
 
 
 _COLUMNS = [booking.c[name] for name in LedgerRow.__dataclass_fields__]
@@ -92,6 +103,18 @@ def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
     """Invoices whose entry may have gone out without an answer."""
     rows = connection.execute(sa.select(*_COLUMNS).where(booking.c.link == link, booking.c.state == "sending"))
     return [LedgerRow(*row) for row in rows]
+
+
+def due_pdfs(connection: sa.Connection, link: str, retry_after_minutes: Decimal) -> list[DuePdf]:
+    """Booked invoices whose PDF is to be attached; one that Minox refused waits for the retry rule."""
+    waited = booking.c.pdf_at < sa.func.clock_timestamp() - sa.func.make_interval(0, 0, 0, 0, 0, retry_after_minutes)
+    is_due = sa.or_(booking.c.pdf_state.in_(("pending", "sending")), sa.and_(booking.c.pdf_state == "failed", waited))
+    rows = connection.execute(
+        sa.select(*(booking.c[name] for name in DuePdf.__dataclass_fields__))
+        .where(booking.c.link == link, booking.c.state == "booked", is_due)
+        .order_by(booking.c.invoice_header_id)
+    )
+    return [DuePdf(*row) for row in rows]
 
 
 def number_holders(connection: sa.Connection, link: str, numbers: Iterable[int]) -> dict[int, int]:
@@ -136,6 +159,11 @@ def change(connection: sa.Connection, link: str, invoice_header_id: int, values:
         .where(booking.c.link == link, booking.c.invoice_header_id == invoice_header_id)
         .values(**values, updated_at=sa.func.clock_timestamp())
     )
+
+
+def count_attempt(connection: sa.Connection, link: str, invoice_header_id: int) -> None:
+    """Count one more time that the entry of an invoice goes out."""
+    change(connection, link, invoice_header_id, {"attempts": booking.c.attempts + 1})
 
 
 def begin_attempt(

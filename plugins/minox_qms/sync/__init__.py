@@ -1,0 +1,1 @@
+"""The work of a run: hooks, mappings and storage joined, without Airflow."""

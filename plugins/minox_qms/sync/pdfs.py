@@ -1,0 +1,102 @@
+"""Attach the invoices' PDFs to their entries in Minox: a thing of its own, which never touches the booking."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from include.errors import ConfigurationError, ConnectorError, RecordError, UnknownOutcomeError
+from include.storage import ledger
+from include.storage.ledger import DuePdf
+from include.wire.text import text
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+    from minox_qms.hooks.minox import MinoxHook
+    from minox_qms.hooks.qms import QmsHook
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = 3
+
+
+class PdfAttacher:
+    """Attaches what is due of a link."""
+
+    def __init__(self, engine: sa.Engine, minox: MinoxHook, qms: QmsHook, link: LinkSettings, run: Run) -> None:
+        self.engine = engine
+        self.minox = minox
+        self.qms = qms
+        self.link = link
+        self.run = run
+
+    def attach(self) -> int:
+        """Attach the PDFs that are due.
+
+        Returns:
+            Number of PDFs attached.
+
+        Raises:
+            ConnectorError: A technical failure; the other PDFs are done then, and this one is tried again.
+        """
+        with self.engine.connect() as connection:
+            due = ledger.due_pdfs(connection, self.run.link, self.link.bookings.retry_refused_after)
+        attached, errors = 0, []
+        for one in due:
+            try:
+                attached += self._attach(one)
+            except RecordError as error:
+                self._note(one, "failed", error.message)
+            except ConnectorError as error:
+                errors.append(error)
+                self._note(one, None, error.message)
+                if isinstance(error, ConfigurationError) or len(errors) >= GIVE_UP_AFTER:
+                    break
+        if errors:
+            raise errors[0]
+        return attached
+
+    def _attach(self, one: DuePdf) -> bool:
+        """Attach one PDF; an attachment that may have arrived is looked for before it is sent again."""
+        if one.pdf_state == "sending":
+            document = self._document(one)
+            if document is not None:
+                self._note(one, "attached", None, document)
+                return True
+        content = self.qms.pdf(one.invoice_header_id)
+        if content is None:
+            self._note(one, "pending", "QMS has not made the PDF yet.")
+            return False
+        self._note(one, "sending", None)
+        try:
+            document = self.minox.attach_blob(
+                one.batch_id, f"{one.invoice_number or one.invoice_header_id}.pdf", content
+            )
+        except UnknownOutcomeError:
+            found = self._document(one)
+            if found is None:
+                raise
+            document = found
+        self._note(one, "attached", None, document)
+        return True
+
+    def _document(self, one: DuePdf) -> str | None:
+        """Id of the document that Minox has with the batch."""
+        lines = self.minox.get_batch(one.batch_id) or []
+        return next((text(line.document_id) for line in lines if text(line.document_id) is not None), None)
+
+    def _note(self, one: DuePdf, state: str | None, message: str | None, document: str | None = None) -> None:
+        """Note the PDF's own state; None leaves it as it is."""
+        values = {"pdf_message": message, "pdf_at": sa.func.clock_timestamp()}
+        if state is not None:
+            values["pdf_state"] = state
+        if document is not None:
+            values["pdf_document_id"] = document
+        with self.engine.begin() as connection:
+            ledger.change(connection, self.run.link, one.invoice_header_id, values)
+            if state in {"attached", "failed"}:
+                attempt = ledger.begin_attempt(connection, self.run, one.invoice_header_id, "pdf")
+                ledger.end_attempt(connection, attempt, state, [message] if message else [])

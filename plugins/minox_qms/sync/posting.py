@@ -1,0 +1,184 @@
+"""Send one entry to Minox, exactly once (spec, section 3, "Exactly once").
+
+Before the first byte goes out, the ledger says so, committed. When the answer is lost the batch is looked up by its id
+before it is sent again, and when that fails too the invoice is in doubt until the next run has looked.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from include.errors import ConfigurationError, ConnectorError, RefusedError, TransientError, UnknownOutcomeError
+from include.storage import ledger
+from include.wire.text import text
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+
+    from include.bookings.entry import Entry
+    from include.storage.runs import Run
+    from include.wire.minox import StoredLine
+    from minox_qms.hooks.minox import MinoxHook
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of an entry: the invoice's outcome, the ledger's columns, and an error that concerns the run."""
+
+    outcome: str
+    values: dict[str, Any]
+    reason: str | None = None
+    message: str | None = None
+    error: ConnectorError | None = None
+
+
+class Poster:
+    """Posts entries of one run."""
+
+    def __init__(self, engine: sa.Engine, minox: MinoxHook, run: Run, *, read_at: dt.datetime) -> None:
+        self.engine = engine
+        self.minox = minox
+        self.run = run
+        self.read_at = read_at
+
+    def intend(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry, facts: dict[str, Any]) -> bool:
+        """Write down, before anything is sent, that this entry may go out.
+
+        Returns:
+            False when another invoice of the link holds the number: nothing may be sent then.
+        """
+        values = {
+            **facts,
+            "batch_id": batch,
+            "state": "sending",
+            "outcome": "in_doubt",
+            "reason": None,
+            "message": "The entry was sent; its answer is not known.",
+            "reasons": None,
+            "document_date": entry.document_date,
+            "minox_number": entry.invoice_number,
+            "customer": entry.customer,
+            "total": entry.total,
+            "booked_source_hash": facts.get("source_hash"),
+            "changed_source_hash": None,
+            "entry": _plain_entry(entry),
+            "entry_hash": entry.content_hash,
+            "rounding": [{"line": cent.line, "field": cent.field, "cents": cent.cents} for cent in entry.rounding],
+            "reoffer": False,
+        }
+        try:
+            with self.engine.begin() as connection:
+                ledger.note(connection, self.run.link, invoice_header_id, values, read_at=self.read_at)
+        except sa.exc.IntegrityError as error:
+            if "uq_booking_held_number" not in str(error):
+                raise
+            return False
+        return True
+
+    def post(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry) -> Posted:
+        """Send an entry that is intended, and find out what became of it."""
+        body = entry.body()
+        for _ in range(TRIES):
+            attempt = self._begin(invoice_header_id, "put", entry.content_hash)
+            try:
+                lines = self.minox.put_batch(batch, body)
+            except RefusedError as error:
+                self._end(attempt, "refused", error.messages)
+                return _refused(error, entry)
+            except UnknownOutcomeError as error:
+                self._end(attempt, "unknown", [str(error)])
+            except ConnectorError as error:
+                self._end(attempt, "not sent", [str(error)])
+                return _not_sent(error)
+            else:
+                warnings = _messages(lines)
+                self._end(attempt, "stored", warnings)
+                return _booked("; ".join(warnings) or None)
+            found = self.look_up(invoice_header_id, batch)
+            if found is not None:
+                return found
+        return _in_doubt(TransientError("Minox kept losing its answers.", system="minox", key=str(batch)))
+
+    def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
+        """Look an entry up that may have arrived; None when Minox does not have it."""
+        attempt = self._begin(invoice_header_id, "look_up", None)
+        try:
+            lines = self.minox.get_batch(batch)
+        except ConnectorError as error:
+            self._end(attempt, "unknown", [str(error)])
+            return _in_doubt(error)
+        self._end(attempt, "there" if lines else "not there", [])
+        return _booked(None) if lines else None
+
+    def _begin(self, invoice_header_id: int, what: str, entry_hash: str | None) -> int:
+        with self.engine.begin() as connection:
+            if what == "put":
+                ledger.count_attempt(connection, self.run.link, invoice_header_id)
+            return ledger.begin_attempt(connection, self.run, invoice_header_id, what, entry_hash)
+
+    def _end(self, attempt: int, answer: str, messages: list[str]) -> None:
+        with self.engine.begin() as connection:
+            ledger.end_attempt(connection, attempt, answer, messages)
+
+
+def _plain_entry(entry: Entry) -> list[dict[str, Any]]:
+    """The entry as it is sent, amounts as text, for people to read."""
+    return [
+        {
+            "account": str(line.account),
+            "debit": None if line.debit is None else str(line.debit),
+            "credit": None if line.credit is None else str(line.credit),
+            "vat": str(line.vat_amount),
+            "vat_code": line.vat_code,
+            "description": line.description,
+            "cost_center": line.cost_center,
+        }
+        for line in entry.lines
+    ]
+
+
+def _messages(lines: list[StoredLine]) -> list[str]:
+    """Warnings that Minox gave with lines that it stored."""
+    found = [text(message.message) for line in lines for message in line.messages or ()]
+    return [message for message in dict.fromkeys(found) if message is not None]
+
+
+def _booked(warnings: str | None) -> Posted:
+    values = {
+        "state": "booked",
+        "booked_at": sa.func.clock_timestamp(),
+        "refused_entry_hash": None,
+        "refused_at": None,
+    }
+    return Posted("booked", values, message=warnings)
+
+
+def _refused(error: RefusedError, entry: Entry) -> Posted:
+    message = "; ".join(error.messages) or error.message
+    values = {
+        "state": "refused",
+        "refused_entry_hash": entry.content_hash,
+        "refused_at": sa.func.clock_timestamp(),
+        "booked_source_hash": None,
+    }
+    return Posted("refused_by_minox", values, reason="refused_by_minox", message=message)
+
+
+def _not_sent(error: ConnectorError) -> Posted:
+    """The request never reached the books: the invoice stays open, and holds no number."""
+    return Posted("failed", {"state": "open", "booked_source_hash": None}, "technical", error.message, error)
+
+
+def _in_doubt(error: ConnectorError) -> Posted:
+    message = "The entry was sent, its answer was lost, and Minox could not be asked; the next run looks it up."
+    run_wide = error if isinstance(error, ConfigurationError | TransientError) else None
+    return Posted("in_doubt", {"state": "sending"}, "answer_lost", message, run_wide or error)

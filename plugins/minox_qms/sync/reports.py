@@ -1,0 +1,124 @@
+"""Tell QMS what became of its invoices and debtors: one EntityState a record (spec, section 3, "Reporting back")."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ConfigurationError, ConnectorError, TransientError, UnknownOutcomeError
+from include.storage.reports import DueReport, due, note_report_failed, note_reported
+from include.wire.text import whole_number
+from minox_qms.hooks import odata
+from minox_qms.sync.qms_rows import parse_row
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from include.settings.link import LinkSettings
+    from minox_qms.hooks.qms import QmsHook
+
+log = logging.getLogger(__name__)
+
+BATCH = 40
+MAX_REPORTS = 10_000
+GIVE_UP_AFTER = 3
+
+
+class Reporter:
+    """Brings QMS's EntityState rows of a link up to date; a failure here is a warning, never more."""
+
+    def __init__(self, engine: sa.Engine, qms: QmsHook, link: LinkSettings) -> None:
+        self.engine = engine
+        self.qms = qms
+        self.link = link
+
+    def report(self) -> int:
+        """Send all reports that are due.
+
+        Returns:
+            Number of rows that QMS was told.
+        """
+        told, failures = 0, 0
+        while told + failures < MAX_REPORTS:
+            with self.engine.connect() as connection:
+                batch = due(connection, self.link.name, BATCH)
+            if not batch:
+                break
+            try:
+                known = self._known(batch)
+            except ConnectorError as error:
+                self._fail(batch, error)
+                break
+            for place, one in enumerate(batch):
+                try:
+                    entity_state_id = self._tell(one, known.get((one.entity_type, one.entity_id)))
+                except ConnectorError as error:
+                    failures += 1
+                    self._fail([one], error)
+                    if isinstance(error, ConfigurationError) or failures >= GIVE_UP_AFTER:
+                        self._fail(batch[place + 1 :], error)
+                        return told
+                else:
+                    told += 1
+                    with self.engine.begin() as connection:
+                        note_reported(connection, self.link.name, one, entity_state_id)
+        return told
+
+    def _known(self, batch: list[DueReport]) -> dict[tuple[str, int], int]:
+        """Keys of the rows that QMS has already: remembered, or looked up for those that are not."""
+        known = {(one.entity_type, one.entity_id): one.entity_state_id for one in batch if one.entity_state_id}
+        for entity_type in sorted({one.entity_type for one in batch}):
+            ids = [one.entity_id for one in batch if one.entity_type == entity_type and one.entity_state_id is None]
+            known |= self._look_up(entity_type, ids)
+        return known
+
+    def _look_up(self, entity_type: str, ids: list[int]) -> dict[tuple[str, int], int]:
+        """Find the connector's own rows of these records; of two, the older one."""
+        found: dict[tuple[str, int], int] = {}
+        own = odata.all_of(
+            f"CompanyId eq {odata.literal(self.link.qms.company_id)}",
+            f"EntityType eq {odata.literal(entity_type)}",
+            "DataSource eq 'Minox'",
+        )
+        for page in self.qms.pages_any("EntityState", "EntityId", ids, and_=own):
+            for row in map(parse_row, page):
+                entity_id, key = whole_number(row.get("EntityId")), whole_number(row.get("EntityStateId"))
+                if entity_id is not None and key is not None:
+                    found.setdefault((entity_type, entity_id), key)
+        return found
+
+    def _tell(self, one: DueReport, entity_state_id: int | None) -> int:
+        """Insert or replace the row; an answer that was lost is looked up before anything is sent again."""
+        row = self._row(one)
+        for _ in range(GIVE_UP_AFTER):
+            try:
+                if entity_state_id is not None:
+                    self.qms.replace("EntityState", entity_state_id, row)
+                    return entity_state_id
+                created = self.qms.create("EntityState", row)
+                key = whole_number(created.get("EntityStateId"))
+                if key is not None:
+                    return key
+            except UnknownOutcomeError:
+                log.info("An answer about EntityState of %s %d was lost", one.entity_type, one.entity_id)
+            entity_state_id = self._look_up(one.entity_type, [one.entity_id]).get((one.entity_type, one.entity_id))
+        raise TransientError("QMS kept losing its answers.", system="qms", entity="EntityState", key=str(one.entity_id))
+
+    def _row(self, one: DueReport) -> dict[str, Any]:
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        return {
+            "CompanyId": self.link.qms.company_id,
+            "EntityId": one.entity_id,
+            "EntityType": one.entity_type,
+            "DataSource": "Minox",
+            "DataSourceDate": now.isoformat().replace("+00:00", "Z"),
+            **one.wanted,
+        }
+
+    def _fail(self, batch: list[DueReport], error: ConnectorError) -> None:
+        """Note that rows could not be told; they are tried again in an hour."""
+        log.warning("Reporting to QMS failed for %d records: %s", len(batch), error)
+        with self.engine.begin() as connection:
+            for one in batch:
+                note_report_failed(connection, self.link.name, one, error.message)

@@ -1,0 +1,121 @@
+"""Writes to QMS whose outcome is never guessed: a lost answer is looked up before anything is sent again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from include.errors import TransientError, UnknownOutcomeError
+from include.mapping.mapper import same_value
+from include.wire.qms import FIELD_KINDS, WRITABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from minox_qms.sync.qms_rows import QmsRows, Row
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did.
+
+    Attributes:
+        outcome: `created`, `updated` or `unchanged`.
+        qms_id: Key of the row.
+        changes: Per coupled field that the write changed: the value before and after.
+    """
+
+    outcome: str
+    qms_id: int
+    changes: dict[str, list[Any]] = field(default_factory=dict)
+
+
+def differing(entity: str, wanted: Mapping[str, Any], row: Row) -> dict[str, list[Any]]:
+    """Coupled fields whose value in QMS is not the wanted one: before and after."""
+    kinds = FIELD_KINDS[entity]
+    return {
+        name: [row.get(name), value]
+        for name, value in wanted.items()
+        if not same_value(kinds[name], value, row.get(name))
+    }
+
+
+def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool) -> Written:
+    """Lay the coupled fields over the row and put it back; what users keep in other fields survives.
+
+    Args:
+        rows: Reader of the entity, for looking up after a lost answer.
+        wanted: Coupled fields.
+        row: The row as QMS has it now.
+        dry_run: Only say what would change.
+
+    Raises:
+        RefusedError: QMS answered 400.
+        TransientError: QMS could not be reached, or kept losing its answers.
+    """
+    entity = rows.mapping.qms
+    key = rows.key_of(row)
+    changes = differing(entity, wanted, row)
+    if not changes:
+        return Written("unchanged", key)
+    if dry_run:
+        return Written("updated", key, changes)
+    current: Row | None = row
+    for _ in range(TRIES):
+        if current is None:
+            raise TransientError(
+                "The record went away while it was written.", system="qms", entity=entity, key=str(key)
+            )
+        body = {name: current[name] for name in WRITABLE[entity] if name in current} | dict(wanted)
+        try:
+            rows.qms.replace(entity, key, body)
+        except UnknownOutcomeError:
+            current = rows.by_keys([key]).get(key)
+            if current is not None and not differing(entity, wanted, current):
+                return Written("updated", key, changes)
+        else:
+            return Written("updated", key, changes)
+    raise _answers_lost(entity, str(key))
+
+
+def create(
+    rows: QmsRows, code: str, wanted: Mapping[str, Any], defaults: Mapping[str, Any], *, dry_run: bool
+) -> Written:
+    """Insert a row; after a lost answer it is looked up by its code, since QMS refuses no doubles.
+
+    Args:
+        rows: Reader of the entity.
+        code: Code of the record.
+        wanted: Coupled fields.
+        defaults: Values of fields that the mapping does not fill (setting `create_defaults`).
+        dry_run: Only say what would be created; the key is 0 then.
+
+    Raises:
+        RefusedError: QMS answered 400.
+        TransientError: QMS could not be reached, or kept losing its answers.
+    """
+    entity = rows.mapping.qms
+    body = {**defaults, **wanted, "CompanyId": rows.qms.company_id}
+    changes = {name: [None, value] for name, value in wanted.items() if value is not None}
+    if dry_run:
+        return Written("created", 0, changes)
+    for _ in range(TRIES):
+        try:
+            return Written("created", rows.key_of(rows.qms.create(entity, body)), changes)
+        except UnknownOutcomeError:
+            row = rows.fresh_by_codes([code]).get(code)
+            if row is not None:
+                return Written("created", update(rows, wanted, row, dry_run=False).qms_id, changes)
+    raise _answers_lost(entity, code)
+
+
+def _answers_lost(entity: str, key: str) -> TransientError:
+    """Say that a write was tried and looked up in turn, without ever being seen to arrive."""
+    return TransientError(
+        "QMS took the request several times without an answer, and the record did not change.",
+        system="qms",
+        entity=entity,
+        key=key,
+    )

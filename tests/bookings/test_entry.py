@@ -166,6 +166,19 @@ def test_codes_are_integers_written_in_text() -> None:
     assert (header.account, line.account, line.cost_center, line.vat_id) == (1001, 8000, 110, 1)
 
 
+@pytest.mark.parametrize("account", ["1", "999999"])
+def test_the_smallest_and_the_largest_account_are_sent(account: str) -> None:
+    case = case_of(
+        [line_of(ItemCompanyGLAccountRevenue=account)], "100", "21", InvoiceCustomerCompanyCustomerCode=account
+    )
+    assert {line.account for line in build(case).lines} == {int(account)}
+
+
+@pytest.mark.parametrize("code", [0, 2**63 - 1])
+def test_the_smallest_and_the_largest_vat_code_are_sent(code: int) -> None:
+    assert build(case_of([line_of(VatCodeCode=str(code))], "100", "21"), send_vat_code=True).lines[1].vat_code == code
+
+
 # Amounts ----------------------------------------------------------------------------------------------------------
 
 

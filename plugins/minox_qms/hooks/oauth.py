@@ -86,6 +86,7 @@ class TokenSource:
 
     def renew(self, rejected: str) -> str:
         """Return another access token than the one that a 401 was answered to; see `token` for the errors."""
+        self._grant = None
         self._grant = self._refresh(rejected=rejected)
         return _access_token(self._grant)
 

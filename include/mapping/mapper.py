@@ -82,6 +82,21 @@ class Mapped:
     rejections: tuple[Rejection, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What one row gives.
+
+    Attributes:
+        value: Value of the target field.
+        warning: A sentence for the bookkeeper that does not stop the record.
+        rejection: Why the record cannot be loaded.
+    """
+
+    value: Any
+    warning: str | None = None
+    rejection: Rejection | None = None
+
+
 def map_record(mapping: Mapping[S], record: S, context: MappingContext) -> Mapped:
     """Map one record.
 
@@ -94,26 +109,39 @@ def map_record(mapping: Mapping[S], record: S, context: MappingContext) -> Mappe
         The values of all coupled fields, and what there is to say about them. A field that could not be filled is None.
     """
     view = mapping.view(record)
-    values: dict[str, Any] = {}
-    warnings: list[str] = []
-    rejections: list[Rejection] = []
-    for row in mapping.rows(context.settings):
-        match row:
-            case Field():
-                value = row.convert(reader(row.source)(view))
-                if value is None and row.required is not None:
-                    rejections.append(missing(row.required, row.source))
-            case Constant():
-                value = row.value
-            case Reference():
-                value, rejection = _refer(row, view, context)
-                rejections.extend([rejection] if rejection is not None else [])
-            case Computed():
-                noted = row.compute(view, context)
-                value = noted.value
-                warnings.extend([noted.warning] if noted.warning is not None else [])
-        values[row.target] = value
-    return Mapped(values, tuple(warnings), tuple(rejections))
+    filled = {row.target: fill_row(row, view, context) for row in mapping.rows(context.settings)}
+    return Mapped(
+        values={target: outcome.value for target, outcome in filled.items()},
+        warnings=tuple(outcome.warning for outcome in filled.values() if outcome.warning is not None),
+        rejections=tuple(outcome.rejection for outcome in filled.values() if outcome.rejection is not None),
+    )
+
+
+def fill_row(row: AnyRow, view: Any, context: MappingContext) -> Filled:
+    """Carry out one row.
+
+    Args:
+        row: The row.
+        view: The mapping's view of the record.
+        context: See `map_record`.
+
+    Returns:
+        The value of the row's target, with what there is to say about it.
+    """
+    match row:
+        case Field():
+            value = row.convert(reader(row.source)(view))
+            if value is None and row.required is not None:
+                return Filled(None, rejection=missing(row.required, row.source))
+            return Filled(value)
+        case Constant():
+            return Filled(row.value)
+        case Reference():
+            value, rejection = _refer(row, view, context)
+            return Filled(value, rejection=rejection)
+        case Computed():
+            noted = row.compute(view, context)
+            return Filled(noted.value, warning=noted.warning)
 
 
 def _refer(row: Reference, view: Any, context: MappingContext) -> tuple[int | None, Rejection | None]:

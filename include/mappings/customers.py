@@ -112,10 +112,12 @@ def first_of_type(customer: Customer, address_type: str) -> Place | None:
 
 
 def view(customer: Customer) -> CustomerView:
-    """Find the addresses.
+    """Find the addresses that the paths start from.
 
-    The article: 'addressToUseForBezoek wordt bepaald door te kijken of er zowel een postal als een street adres is
-    ingevuld in Minox'.
+    `postal` is the first address of type `postal`, `street` the first of type `street`; types compare without case. The
+    article: 'addressToUseForBezoek wordt bepaald door te kijken of er zowel een postal als een street adres is ingevuld
+    in Minox': `visit` is `street` when both are filled (a streetname_and_number of more than white space), else
+    `postal`. `first_email` and `first_phone` are the first of the address that are not blank.
     """
     postal, street = first_of_type(customer, "postal"), first_of_type(customer, "street")
     both = postal is not None and postal.filled and street is not None and street.filled

@@ -44,7 +44,7 @@ def key(item: Item) -> str | None:
 
 
 def view(item: Item) -> ItemView:
-    """Find the item's group.
+    """Find the item's `group`, which a path starts from.
 
     The specification: "The item group is `item_group.id`; `item_group_id` is accepted as well."
     """

@@ -10,6 +10,7 @@ import pytest
 from include.errors import (
     AccessError,
     ConfigurationError,
+    ConnectorError,
     ContractViolationError,
     RefusedError,
     TransientError,
@@ -136,7 +137,8 @@ def test_every_cell(server: FakeServer, client: HttpClient, outcome: Outcome, re
         Action.LOOK_UP: UnknownOutcomeError,
         Action.FAIL: ContractViolationError,
     }
-    with pytest.raises(kinds_of_error[action]) as caught:
+    expected: type[ConnectorError] = kinds_of_error[action]
+    with pytest.raises(expected) as caught:
         client.send(request_of(kind), parse)
     assert len(server.seen) == 1
     assert caught.value.place == "minox things 7"

@@ -95,7 +95,7 @@ def empty(database: sa.Engine) -> sa.Engine:
 
 def site(url: str, seed: str = "seed-one", **changes: str) -> Site:
     values = {"system": "minox", "conn_id": "minox_one", "client_id": "client", "client_secret": "client-geheim"}
-    return Site(**{**values, "base_url": url, "scope": MINOX_SCOPES, "seed": seed, **changes})  # type: ignore[arg-type]
+    return Site(**{**values, "base_url": url, "scope": MINOX_SCOPES, "seed": seed, **changes})
 
 
 def source(engine: sa.Engine, where: Site, fake: FakeTime | None = None) -> TokenSource:
@@ -224,7 +224,7 @@ def test_a_refusal_is_remembered_and_never_a_loop(empty: sa.Engine, tokens: Toke
         one.renew("access-geheim-1")
     assert "refresh_token" in caught.value.message
     for again in (one, source(empty, site(tokens.url), FakeTime())):
-        for call in (again.token, lambda again=again: again.renew("access-geheim-1")):  # type: ignore[misc]
+        for call in (again.token, lambda again=again: again.renew("access-geheim-1")):
             with pytest.raises(GrantRefusedError):
                 call()
     assert len(tokens.seen) == 2

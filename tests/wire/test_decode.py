@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.wire.decode import Fault, _reader, _untyped, decode_record
@@ -176,6 +176,7 @@ records = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(content=records, escaped=st.booleans(), type_=st.sampled_from([Plain, Priced]))
 @example(content={"amount": "1e31"}, escaped=True, type_=Priced)
 @example(content={"id": 1e40}, escaped=True, type_=Plain)
@@ -195,6 +196,7 @@ def test_the_fast_way_and_the_careful_way_agree(
     assert record == (None if careful else expected)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_faulted(raw: bytes) -> None:
     record, faults = decode_record(raw, Plain)

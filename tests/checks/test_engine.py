@@ -63,7 +63,9 @@ def address(address_type: str, **parts: Any) -> dict[str, Any]:
 
 
 def staged(*records: Any) -> list[StagedRecord]:
-    return [StagedRecord(place, None, json.dumps(record).encode()) for place, record in enumerate(records, start=1)]
+    return [
+        StagedRecord(place, f"#{place}", json.dumps(record).encode()) for place, record in enumerate(records, start=1)
+    ]
 
 
 def checked(table: str, *records: Any) -> CheckedChunk:

@@ -9,8 +9,6 @@ from sandbox.common.controls import ControlError
 if TYPE_CHECKING:
     from sandbox.common.config import Row
 
-VERBS = ("add", "replace", "update", "delete")
-
 
 def apply_edit(rows: list[Row], key: str, change: dict[str, Any]) -> list[tuple[str, Row]]:
     """Change a list of raw rows in place; nothing is checked, and keys are compared as text.
@@ -18,9 +16,9 @@ def apply_edit(rows: list[Row], key: str, change: dict[str, Any]) -> list[tuple[
     Args:
         rows: The rows.
         key: The name of their key field.
-        change: `add` (rows, put behind the others whatever their key), `replace` (whole rows, put in the place of
-            those with the same key), `update` (fields laid over the rows with the same key; they hold the key too)
-            and `delete` (keys), each optional and done in this order.
+        change: `delete` (keys), `replace` (whole rows, put in the place of those with the same key), `update` (fields
+            laid over the rows with the same key; they hold the key too) and `add` (rows, put behind the others whatever
+            their key), each optional and done in this order.
 
     Returns:
         What was done, per row: the verb and the row as it is now (as it was, when deleted).
@@ -29,15 +27,15 @@ def apply_edit(rows: list[Row], key: str, change: dict[str, Any]) -> list[tuple[
         ControlError: When a key is not there.
     """
     done: list[tuple[str, Row]] = []
-    rows += change.get("add", [])
-    done += [("add", row) for row in change.get("add", [])]
+    for wanted in change.get("delete", []):
+        done += [("delete", rows.pop(place)) for place in reversed(_places(rows, key, wanted))]
     for verb in ("replace", "update"):
         for new in change.get(verb, []):
             for place in _places(rows, key, new.get(key)):
                 rows[place] = dict(new) if verb == "replace" else rows[place] | new
                 done.append((verb, rows[place]))
-    for wanted in change.get("delete", []):
-        done += [("delete", rows.pop(place)) for place in reversed(_places(rows, key, wanted))]
+    rows += change.get("add", [])
+    done += [("add", row) for row in change.get("add", [])]
     return done
 
 

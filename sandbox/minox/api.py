@@ -347,25 +347,28 @@ class MinoxApi:
 
     def _page(self, request: Request, rows: list[Row]) -> Row:
         config = self._state.config
-        start = _cursor_start(request, len(rows))
+        start = _cursor_start(request)
         end = start + config.page_size
         link: str | None = None
         if end < len(rows):
-            cursor = base64.urlsafe_b64encode(dumps({"o": end, "p": request.url.path})).decode()
+            cursor = _cursor(request, end)
             link = str(request.url.include_query_params(next=cursor)) if config.full_urls else cursor
         return {"links": {"next": link}, "collection": rows[start:end]}
 
 
-def _cursor_start(request: Request, count: int) -> int:
+def _cursor(request: Request, start: int) -> str:
+    return base64.urlsafe_b64encode(dumps({"o": start, "p": request.url.path})).decode()
+
+
+def _cursor_start(request: Request) -> int:
     cursor = request.query_params.get("next")
     if cursor is None:
         return 0
     try:
-        inside = loads(base64.urlsafe_b64decode(cursor.encode()))
-        start = inside["o"] if inside["p"] == request.url.path else -1
+        start = loads(base64.urlsafe_b64decode(cursor.encode()))["o"]
     except (ValueError, KeyError, TypeError):
-        start = -1
-    if not isinstance(start, int) or start < 0 or start > count + _MAX_CUSTOMER:
+        start = None
+    if not isinstance(start, int) or start < 0 or _cursor(request, start) != cursor:
         raise _refuse("CURSOR_UNKNOWN", "Deze cursor is onbekend", "next")
     return start
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import HTMLResponse
 
 from sandbox.common import html
@@ -14,8 +15,6 @@ from sandbox.common.html import Link, Number
 from sandbox.minox.books import LISTS, ZERO, Batch, Books
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from sandbox.common.config import Row
     from sandbox.minox.state import MinoxState
 

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotation while running
 from starlette.responses import HTMLResponse, Response
 
 from sandbox.common import html
@@ -14,8 +15,6 @@ from sandbox.qms.api import WITH_PDF, invoice_pdf
 from sandbox.qms.entities import NAMES, entity
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from sandbox.common.config import Row
     from sandbox.qms.state import QmsState
 

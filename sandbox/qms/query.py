@@ -163,9 +163,12 @@ def without_skiptoken(query: str) -> str:
 
 
 def _next_link(url: URL, end: int) -> str:
-    token = base64.urlsafe_b64encode(dumps([end])).decode().rstrip("=")
     rest = without_skiptoken(url.query)
-    return f"{url.replace(query='')}?{rest}{'&' if rest else ''}$skiptoken={token}"
+    return f"{url.replace(query='')}?{rest}{'&' if rest else ''}$skiptoken={_token(end)}"
+
+
+def _token(offset: int) -> str:
+    return base64.urlsafe_b64encode(dumps([offset])).decode().rstrip("=")
 
 
 def _offset(token: str) -> int:
@@ -173,6 +176,6 @@ def _offset(token: str) -> int:
         (offset,) = loads(base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4)))
     except (ValueError, TypeError):
         offset = None
-    if not isinstance(offset, int) or offset < 0:
+    if not isinstance(offset, int) or offset < 0 or _token(offset) != token:
         raise ODataSyntaxError("This $skiptoken is unknown")
     return offset

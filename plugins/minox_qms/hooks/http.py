@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 NAMES: Final = {"minox": "Minox", "qms": "QMS"}
 _CHUNK = 65_536
-_FAR_CLOCK = 5.0  # seconds; a smaller difference with the server's Date is its rounding and the way here
+_FAR_CLOCK = 1.5  # seconds; a smaller difference with the server's Date is its rounding and the way here
 _HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 

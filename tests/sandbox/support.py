@@ -58,8 +58,8 @@ class Sandbox:
     def __init__(self, system: str, **settings: Any) -> None:
         self.system = system
         self.clock = Clock()
-        settings = {"dataset": demo(), "rate_limit": "off", "clock": self.clock} | settings
-        app = (create_minox if system == "minox" else create_qms)(Config(**settings))
+        defaults: Row = {"dataset": demo(), "rate_limit": "off", "clock": self.clock}
+        app = (create_minox if system == "minox" else create_qms)(Config(**(defaults | settings)))
         self.client = TestClient(app, follow_redirects=False)
         self.authorise()
 

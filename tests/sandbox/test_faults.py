@@ -105,7 +105,7 @@ def test_a_request_is_held_until_it_is_released(minox: Sandbox, action: str, sto
 
 @pytest.mark.parametrize(
     "rule",
-    [[], 5, {"action": "explode"}, {"path": "x"}, {"action": "drop", "color": 1}, {"action": "drop", "path": "("}],
+    [[None], 5, {"action": "explode"}, {"path": "x"}, {"action": "drop", "color": 1}, {"action": "drop", "path": "("}],
 )
 def test_a_rule_that_cannot_be_understood(minox: Sandbox, rule: Any) -> None:
     answer = minox.client.post("/_sandbox/faults", json=rule)

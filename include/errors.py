@@ -61,6 +61,10 @@ class GrantRefusedError(ConfigurationError):
     """The other system refused the refresh token; a person has to connect again."""
 
 
+class BatchHeldError(ConfigurationError):
+    """A whole batch is not what it should be: nothing of the entity is loaded (spec, section 5)."""
+
+
 class TransientError(ConnectorError):
     """No connection, a time-out, 429 or 5xx to the end: the same thing is tried again later."""
 

@@ -15,12 +15,12 @@ class StagedRecord:
 
     Attributes:
         position: Its place in the list, counted from 1.
-        key: Its key, when it has one.
+        key: Its key, or its place (`#17`) when it has none.
         raw: The JSON as it came.
     """
 
     position: int
-    key: str | None
+    key: str
     raw: bytes
 
 

@@ -49,6 +49,21 @@ def load_link(path: Path) -> LinkSettings:
         raise ConfigurationError(f"The link's file {path.name} is not valid: {faults}") from error
 
 
+def link_files(directory: Path | None = None) -> list[Path]:
+    """The links' files, in order of their names.
+
+    Args:
+        directory: Where the files are; `links_directory()` when left out.
+
+    Raises:
+        ConfigurationError: The directory does not exist.
+    """
+    directory = directory or links_directory()
+    if not directory.is_dir():
+        raise ConfigurationError(f"The links directory {directory} does not exist (MINOX_QMS_LINKS_DIR).")
+    return sorted(directory.glob("*.yaml"))
+
+
 def load_links(directory: Path | None = None) -> dict[str, LinkSettings]:
     """Read all links.
 
@@ -61,10 +76,7 @@ def load_links(directory: Path | None = None) -> dict[str, LinkSettings]:
     Raises:
         ConfigurationError: The directory does not exist, or a file is not valid.
     """
-    directory = directory or links_directory()
-    if not directory.is_dir():
-        raise ConfigurationError(f"The links directory {directory} does not exist (MINOX_QMS_LINKS_DIR).")
-    return {path.stem: load_link(path) for path in sorted(directory.glob("*.yaml"))}
+    return {path.stem: load_link(path) for path in link_files(directory)}
 
 
 def find_link(name: str, directory: Path | None = None) -> LinkSettings:

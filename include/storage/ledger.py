@@ -16,6 +16,7 @@ A partial unique index keeps two invoices of a link from holding one number.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ from sqlalchemy.dialects.postgresql import insert
 from include.storage.tables import booking, booking_attempt, person_action
 
 if TYPE_CHECKING:
-    import datetime as dt
     import uuid
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
@@ -107,7 +107,7 @@ def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
 
 def due_pdfs(connection: sa.Connection, link: str, retry_after_minutes: Decimal) -> list[DuePdf]:
     """Booked invoices whose PDF is to be attached; one that Minox refused waits for the retry rule."""
-    waited = booking.c.pdf_at < sa.func.clock_timestamp() - sa.func.make_interval(0, 0, 0, 0, 0, retry_after_minutes)
+    waited = booking.c.pdf_at < sa.func.clock_timestamp() - dt.timedelta(minutes=float(retry_after_minutes))
     is_due = sa.or_(booking.c.pdf_state.in_(("pending", "sending")), sa.and_(booking.c.pdf_state == "failed", waited))
     rows = connection.execute(
         sa.select(*(booking.c[name] for name in DuePdf.__dataclass_fields__))

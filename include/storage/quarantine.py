@@ -17,16 +17,8 @@ from include.storage.tables import quarantine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from include.checks.results import Finding
     from include.storage.runs import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong with a record."""
-
-    reason: str
-    field: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

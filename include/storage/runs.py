@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GRACE_SECONDS = 20
+MISSED_DAYS = 35
 WAIT_SECONDS = 120
 _POLL_SECONDS = 1.0
 _MUTEX = 7_300_000_000_000  # base of the advisory keys of a link's direction
@@ -162,6 +163,89 @@ def _try_claim(engine: sa.Engine, run: Run) -> str | None:
             )
         )
     return None
+
+
+def replan(engine: sa.Engine, run: Run, plan: dict[str, Any]) -> None:
+    """Note what the run really takes, once that is known."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(sync_run).where(sync_run.c.id == run.id).values(plan=plan))
+
+
+def missed_intervals(engine: sa.Engine, run: Run, entity: str) -> list[dict[str, Any]]:
+    """Plans of earlier interval runs that ended before every record had an outcome, and that no later one made up for.
+
+    Args:
+        engine: Of the connector's database.
+        run: The run that asks.
+        entity: Of the outcomes, e.g. `invoices`.
+    """
+    other, later = sync_run.alias("other"), sync_run.alias("later")
+
+    def finished(which: Any) -> sa.ColumnElement[bool]:
+        return sa.exists().where(
+            sync_run_entity.c.run == which.c.id,
+            sync_run_entity.c.entity == entity,
+            sync_run_entity.c.finished_at.is_not(None),
+            sync_run_entity.c.state != "held",
+        )
+
+    def instant(which: Any, name: str) -> sa.ColumnElement[Any]:
+        return sa.cast(which.c.plan[name].astext, sa.DateTime(timezone=True))
+
+    def is_interval(which: Any) -> sa.ColumnElement[bool]:
+        same = sa.and_(which.c.link == run.link, which.c.direction == run.direction, sa.not_(which.c.dry_run))
+        return sa.and_(same, which.c.plan["from_date"].astext.is_(None), which.c.plan["start"].astext.is_not(None))
+
+    made_up = sa.exists().where(
+        is_interval(later),
+        later.c.id > other.c.id,
+        finished(later),
+        instant(later, "start") <= instant(other, "start"),
+        instant(later, "end") >= instant(other, "end"),
+    )
+    recent = other.c.started_at > sa.func.clock_timestamp() - sa.text(f"interval '{MISSED_DAYS} days'")
+    query = sa.select(other.c.plan).where(is_interval(other), other.c.id < run.id, recent, ~finished(other), ~made_up)
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:
+    """End of the latest interval of a link whose records all got an outcome; None when there is none."""
+    with engine.connect() as connection:
+        end: str | None = connection.scalar(
+            sa.select(sync_run.c.plan["end"].astext)
+            .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
+            .where(
+                sync_run.c.link == link,
+                sync_run.c.direction == direction,
+                sa.not_(sync_run.c.dry_run),
+                sync_run.c.plan["from_date"].astext.is_(None),
+                sync_run_entity.c.entity == entity,
+                sync_run_entity.c.finished_at.is_not(None),
+            )
+            .order_by(sa.cast(sync_run.c.plan["end"].astext, sa.DateTime(timezone=True)).desc())
+            .limit(1)
+        )
+    return end
+
+
+def unfinished_entities(engine: sa.Engine, run: Run, entities: list[str]) -> list[str]:
+    """Say for which of these entities the run did not come to a good end, and why."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(sync_run_entity.c.entity, sync_run_entity.c.state, sync_run_entity.c.message).where(
+                sync_run_entity.c.run == run.id
+            )
+        )
+        known = {row.entity: row for row in rows}
+    found = []
+    for entity in entities:
+        row = known.get(entity)
+        if row is None:
+            found.append(f"{entity}: not read")
+        elif row.state != "good":
+            found.append(f"{entity}: {row.message or row.state}")
+    return found
 
 
 def close_run(engine: sa.Engine, run: Run, *, good: bool, message: str | None = None) -> dict[str, dict[str, int]]:

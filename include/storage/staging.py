@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import sqlalchemy as sa
 
+from include.checks.results import StagedRecord
 from include.storage.tables import STAGING, sync_run
 
 if TYPE_CHECKING:
@@ -19,15 +19,6 @@ KeyReader: TypeAlias = "Callable[[bytes], str | None]"
 
 KEEP_RUNS = 3
 CHUNK = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class StagedRecord:
-    """One record as received."""
-
-    position: int
-    key: str
-    raw: bytes
 
 
 def stage(

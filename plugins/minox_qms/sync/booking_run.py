@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from include.bookings.reasons import Rejected as RejectedEntry
+from include.checks.results import Finding
 from include.errors import ConfigurationError, ConnectorError
 from include.storage import ledger
 from include.storage.facts import fact, remember
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes, outcomes_of, read_at
 from include.storage.previews import note_preview
-from include.storage.quarantine import Finding, Rejected, put_aside, release
+from include.storage.quarantine import Rejected, put_aside, release
 from include.storage.reports import clear, report
 from include.storage.staging import staged_keys
 from include.wire.text import text, whole_number

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from include.bookings.dates import comparison_date
 from include.bookings.invoice import SourceInvoice
-from include.storage.quarantine import Finding
-from include.storage.staging import StagedRecord, read_by_key, read_staged
+from include.checks.results import Finding, StagedRecord
+from include.storage.staging import read_by_key, read_staged
 from include.wire.decode import decode_readable, decode_record
 from include.wire.qms import Invoice, OverviewInvoice, OverviewInvoiceLine
 

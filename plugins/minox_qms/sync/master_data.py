@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from include.checks.results import Finding
 from include.errors import ConfigurationError, ConnectorError, RefusedError, TransientError
 from include.mapping.context import MappingContext
 from include.mapping.mapper import map_record
@@ -18,7 +19,7 @@ from include.mappings import MASTER_DATA
 from include.storage import bindings as store
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes, read_at
 from include.storage.previews import note_preview, previewed_codes
-from include.storage.quarantine import Finding, Rejected, put_aside, release_others
+from include.storage.quarantine import Rejected, put_aside, release_others
 from include.storage.staging import read_staged
 from include.storage.tables import STAGING
 from include.wire.decode import decode_record
@@ -29,11 +30,11 @@ from minox_qms.sync.writes import Written, create, differing, update
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from include.checks.results import StagedRecord
     from include.mapping.mapper import Mapped
     from include.mapping.mapper import Mapping as EntityMapping
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
-    from include.storage.staging import StagedRecord
     from include.wire.minox import ItemGroup
     from minox_qms.hooks.qms import QmsHook
     from minox_qms.sync.qms_rows import Row

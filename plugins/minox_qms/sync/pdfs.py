@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, UnknownOutcomeError
 from include.storage import ledger
-from include.storage.ledger import DuePdf
 from include.wire.text import text
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
+    from include.storage.ledger import DuePdf
     from include.storage.runs import Run
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook

@@ -19,8 +19,8 @@ from include.bookings.invoice import source_hash
 from include.bookings.number import invoice_number
 from include.bookings.reasons import Reason, Rejected, arrange
 from include.bookings.skipped import is_written_off
+from include.checks.results import Finding
 from include.errors import ConfigurationError
-from include.storage.quarantine import Finding
 from include.wire.decode import decode_record
 from include.wire.qms import Company
 from include.wire.text import identifier, text

@@ -1,0 +1,64 @@
+"""What `minox-qms run` shows when the run is over."""
+
+from __future__ import annotations
+
+import json as json_
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from include.storage.engine import engine
+from include.storage.previews import previews_of
+from include.storage.runs import count_outcomes, find_run
+from include.storage.tables import sync_run
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+
+
+def report_run(dag_id: str, run_id: str, settings: LinkSettings, *, as_json: bool) -> bool:
+    """Print a table of outcomes per entity, or the preview of a dry run.
+
+    Returns:
+        Whether the run came to a good end.
+    """
+    database = engine()
+    run = find_run(database, dag_id, run_id)
+    with database.connect() as connection:
+        state, message = connection.execute(
+            sa.select(sync_run.c.state, sync_run.c.message).where(sync_run.c.id == run.id)
+        ).one()
+        previews = previews_of(connection, run) if run.dry_run else []
+    if run.dry_run:
+        from minox_qms.cli.preview import print_preview  # noqa: PLC0415 - only for dry runs
+
+        print_preview(previews, settings, as_json)
+    else:
+        _print_counts(run.link, dag_id, run_id, count_outcomes(database, run), state, as_json=as_json)
+    if state != "good":
+        typer.echo(f"minox-qms: the run ended {state}: {message or 'see the log (--verbose)'}", err=True)
+    return bool(state == "good")
+
+
+def _print_counts(
+    link: str, dag_id: str, run_id: str, counts: dict[str, dict[str, int]], state: str, *, as_json: bool
+) -> None:
+    """Print the number of records per entity and outcome."""
+    if as_json:
+        typer.echo(
+            json_.dumps(
+                {"link": link, "dag_id": dag_id, "run_id": run_id, "state": state, "outcomes": counts}, indent=2
+            )
+        )
+        return
+    table = Table(title=f"{dag_id} {run_id}")
+    for heading in ("entity", "outcome"):
+        table.add_column(heading)
+    table.add_column("records", justify="right")
+    for entity, by_outcome in counts.items():
+        for outcome, records in sorted(by_outcome.items()):
+            table.add_row(entity, outcome, str(records))
+    Console().print(table)

@@ -1,0 +1,47 @@
+"""Last task of a run: tell QMS, check that everything adds up, and let go of the link's direction."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ConnectorError
+from include.storage.runs import close_run, count_outcomes, unfinished_entities
+from minox_qms.operators.link import LinkOperator
+from minox_qms.sync.reports import Reporter
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+class RunNotGoodError(ConnectorError):
+    """Something of the run did not come to a good end."""
+
+
+class CloseRunOperator(LinkOperator):
+    """Reports to QMS, checks conservation, and is red when anything of the run was.
+
+    Args:
+        entities: What the run was to do.
+        **kwargs: See `LinkOperator`.
+    """
+
+    def __init__(self, *, entities: list[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.entities = entities
+
+    def work(self, settings: LinkSettings, run: Run) -> dict[str, dict[str, int]]:
+        """Return the number of records per entity and outcome."""
+        if not run.dry_run and settings.bookings.report_to_qms:
+            told = Reporter(self.engine, self.qms(settings), settings).report()
+            log.info("QMS was told of %d records", told)
+        bad = [] if run.dry_run else unfinished_entities(self.engine, run, self.entities)
+        for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
+            log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))
+        counts = close_run(self.engine, run, good=not bad, message="; ".join(bad) or None)
+        if bad:
+            raise RunNotGoodError("Not everything of this run came to a good end: " + "; ".join(bad))
+        return counts

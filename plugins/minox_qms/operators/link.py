@@ -1,0 +1,91 @@
+"""What all operators of a link share."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.errors import ConfigurationError, ConnectorError
+from include.settings.load import find_link
+from include.storage.engine import engine
+from include.storage.runs import find_run, working
+from minox_qms.hooks.minox import MinoxHook
+from minox_qms.hooks.qms import QmsHook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import sqlalchemy as sa
+    from airflow.sdk import Context
+
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+class LinkOperator(BaseOperator):
+    """A task of one link: it runs while its run holds the link's direction.
+
+    Args:
+        link: Name of the link; its file is read when the task runs.
+        direction: `minox_to_qms` or `qms_to_minox`.
+        **kwargs: Airflow's own.
+    """
+
+    template_fields: Sequence[str] = ("link",)
+
+    def __init__(self, *, link: str, direction: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.link = link
+        self.direction = direction
+
+    @abstractmethod
+    def work(self, settings: LinkSettings, run: Run) -> Any:
+        """Do the task's work; what it returns is plain counts."""
+
+    def execute(self, context: Context) -> Any:
+        """Work while the run holds the link's direction; settings and rights that are wrong are not retried."""
+        try:
+            settings = find_link(self.link)
+            run = self.run_of(context, settings)
+            with working(self.engine, run):
+                return self.work(settings, run)
+        except ConfigurationError as error:
+            self.explain(error)
+            raise AirflowFailException(str(error)) from error
+        except ConnectorError as error:
+            self.explain(error)
+            raise
+
+    def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:  # noqa: ARG002 - the first task's need
+        """The run that the task belongs to."""
+        return find_run(self.engine, self.dag_id, str(context["run_id"]))
+
+    def explain(self, error: ConnectorError) -> None:
+        """Write what went wrong, for both readers of the log."""
+        log.error("%s%s", error.message, f" [{error.place}]" if error.place else "")
+        if error.detail:
+            log.error("For the engineer: %s", error.detail)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """Engine of the connector's database."""
+        return engine()
+
+    def minox(self, settings: LinkSettings) -> MinoxHook:
+        """Hook of the link's administration."""
+        return MinoxHook(
+            settings.minox.conn_id,
+            settings.minox.tenant_id,
+            settings.minox.administration_id,
+            float(settings.minox.requests_per_second),
+        )
+
+    def qms(self, settings: LinkSettings) -> QmsHook:
+        """Hook of the link's company."""
+        return QmsHook(settings.qms.conn_id, settings.qms.company_id)

@@ -1,0 +1,75 @@
+"""First task of a run: note it, and take the link's direction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from include.bookings.plan import make_plan
+from include.storage.migrate import migrate
+from include.storage.previews import forget_previews
+from include.storage.runs import covered_until, open_run
+from minox_qms.operators.link import LinkOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.bookings.plan import Plan
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+
+QUARTER = dt.timedelta(minutes=15)
+
+
+class OpenRunOperator(LinkOperator):
+    """Notes what the run was asked, refusing wrong ranges before anything is read, and brings the tables up to date."""
+
+    def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:
+        """Note the run."""
+        migrate(self.engine)
+        plan = self._plan(context)
+        return open_run(
+            self.engine,
+            link=settings.name,
+            direction=self.direction,
+            dag_id=self.dag_id,
+            run_id=str(context["run_id"]),
+            plan=plan.as_json(),
+            dry_run=bool(context["params"].get("dry_run")),
+        )
+
+    def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:  # noqa: ARG002 - the base's signature
+        """Forget what an earlier try of this run found."""
+        with self.engine.begin() as connection:
+            forget_previews(connection, run)
+        return run.plan
+
+    def _plan(self, context: Mapping[str, Any]) -> Plan:
+        """Make the plan from the run's params and its data interval."""
+        params = context["params"]
+        start, end = self._interval(context)
+        return make_plan(start=start, end=end, from_date=params.get("from_date"), to_date=params.get("to_date"))
+
+    def _interval(self, context: Mapping[str, Any]) -> tuple[dt.datetime, dt.datetime]:
+        """The interval of the run: the params' own, else the data interval.
+
+        A run that somebody starts by hand takes everything up to now, since its data interval ends before it was asked
+        for, and begins where the last run ended.
+        """
+        params = context["params"]
+        if params.get("interval_start") and params.get("interval_end"):
+            return _instant(params["interval_start"]), _instant(params["interval_end"])
+        dag_run = context["dag_run"]
+        now = dag_run.run_after or dt.datetime.now(dt.UTC)
+        start = context.get("data_interval_start") or now - QUARTER
+        end = context.get("data_interval_end") or now
+        if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "manual":
+            return start, end
+        covered = covered_until(self.engine, self.link, self.direction, "invoices")
+        begin = min(start, now) if covered is None else min(start, dt.datetime.fromisoformat(covered), now)
+        return begin, dt.datetime.now(dt.UTC)
+
+
+def _instant(value: str) -> dt.datetime:
+    """Read an instant of the run's form; `make_plan` refuses one without a time zone."""
+    return dt.datetime.fromisoformat(value)

@@ -1,0 +1,29 @@
+"""Extract one entity of Minox into staging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from minox_qms.operators.link import LinkOperator
+from minox_qms.sync.extraction import stage_entity
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+
+
+class StageMasterDataOperator(LinkOperator):
+    """Lists a whole collection of Minox into its staging table.
+
+    Args:
+        entity: E.g. `customers`.
+        **kwargs: See `LinkOperator`.
+    """
+
+    def __init__(self, *, entity: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.entity = entity
+
+    def work(self, settings: LinkSettings, run: Run) -> int:
+        """Return the number of records."""
+        return stage_entity(self.engine, run, self.minox(settings), self.entity)

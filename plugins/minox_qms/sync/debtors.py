@@ -1,0 +1,67 @@
+"""What QMS is to be told of debtors that were rejected, and of those that became good (spec, "Reporting back")."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from include.errors import ConnectorError
+from include.mappings import customers
+from include.storage.bindings import known_references, note_references
+from include.storage.outcomes import outcomes_of
+from include.storage.reports import clear, report
+from include.storage.tables import quarantine
+from minox_qms.sync.qms_rows import QmsRows
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+    from minox_qms.hooks.qms import QmsHook
+
+log = logging.getLogger(__name__)
+
+ENTITY = customers.MAPPING.entity
+
+
+def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
+    """Note an error for every rejected debtor that QMS has, and no error for those that are not rejected any more.
+
+    Whether QMS has a debtor that the bookkeeping does not know is asked once, when it is rejected first. A failure here
+    is a warning.
+    """
+    if not link.bookings.report_to_qms:
+        return
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(quarantine.c.source_key, quarantine.c.reason, quarantine.c.message, quarantine.c.first_run).where(
+                quarantine.c.link == link.name, quarantine.c.entity == ENTITY, quarantine.c.last_run == run.id
+            )
+        ).all()
+        known = known_references(connection, link.name, ENTITY)
+        failed = [key for key, outcome in outcomes_of(connection, run, ENTITY).items() if outcome == "failed"]
+    unknown = [row.source_key for row in rows if row.first_run == run.id and row.source_key not in known]
+    found: dict[str, int] = {}
+    try:
+        reader = QmsRows(qms, customers.MAPPING, engine, run)
+        numbered = [key for key in unknown if not key.startswith("#")]
+        found = {code: reader.key_of(row) for code, row in reader.by_codes(numbered).items()}
+    except ConnectorError as error:
+        log.warning("Rejected debtors could not be looked up in QMS: %s", error)
+    known |= found
+    with engine.begin() as connection:
+        note_references(connection, link.name, ENTITY, found)
+        for row in rows:
+            if row.source_key in known:
+                report(
+                    connection,
+                    link.name,
+                    "CustomerCompany",
+                    known[row.source_key],
+                    key=row.source_key,
+                    is_error=True,
+                    message=f"{row.reason}: {row.message}",
+                )
+        rejected = [row.source_key for row in rows]
+        clear(connection, link.name, "CustomerCompany", unless=[*rejected, *failed])

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from sandbox.common.config import Config, RateLimit
-from sandbox.server import PORTS, serve
+from sandbox.server import PORTS, serve, stop_when_stdin_closes
 from sandbox.supervisor import run
 
 _SWITCHES = {
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     for system, port in PORTS.items():
         command = commands.add_parser(system, help=f"run the stand-in for {system}")
         command.add_argument("--port", type=int, default=port)
+        command.add_argument("--until-stdin-closes", action="store_true", help="end when the standard input does")
         _add_flags(command)
     both = commands.add_parser("up", help="run both as child processes")
     for system, port in PORTS.items():
@@ -41,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(given)
     if options.command == "up":
         return run({system: getattr(options, f"{system}_port") for system in PORTS}, _flags_of(options))
+    if options.until_stdin_closes:
+        stop_when_stdin_closes()
     serve(options.command, options.port, _config(options))
     return 0
 

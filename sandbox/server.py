@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -37,6 +40,17 @@ class ConnectionInState(H11Protocol):
         """
         super().connection_made(transport)
         self.app_state = {**self.app_state, TRANSPORT: transport}
+
+
+def stop_when_stdin_closes() -> None:
+    """End this process, as a SIGTERM does, when whoever holds the other end of its standard input is gone."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        signal.raise_signal(signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def serve(system: str, port: int, config: Config) -> None:

@@ -46,8 +46,8 @@ def run(ports: dict[str, int], arguments: Sequence[str]) -> int:
     children: list[subprocess.Popen[bytes]] = []
     try:
         for system, port in ports.items():
-            command = [sys.executable, "-m", "sandbox", system, "--port", str(port), *arguments]
-            children.append(subprocess.Popen(command))  # noqa: S603 - our own interpreter and module
+            command = [sys.executable, "-m", "sandbox", system, "--port", str(port), "--until-stdin-closes", *arguments]
+            children.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603 - our own interpreter and module
         for child, (system, port) in zip(children, ports.items(), strict=True):
             if not _healthy(child, f"http://{HOST}:{port}/_sandbox/health"):
                 sys.stderr.write(f"{system} did not start on port {port}\n")

@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.common.json_text import loads
+from sandbox.common.json_text import dumps, loads
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -109,9 +109,11 @@ def json_or_none(data: bytes) -> Any:
         data: The bytes.
 
     Returns:
-        The value, or None when it is not JSON.
+        The value, or None when it is not JSON or cannot be written again.
     """
     try:
-        return loads(data)
-    except ValueError:
+        value = loads(data)
+        dumps(value)
+    except (ValueError, OverflowError):
         return None
+    return value

@@ -26,9 +26,16 @@ def loads(text: str | bytes) -> Any:
         The value.
 
     Raises:
-        ValueError: When it is not JSON (NaN and Infinity included), or not UTF-8.
+        ValueError: When it is not JSON (NaN and Infinity included), not UTF-8, too deep, or holds half a character.
     """
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply") from None
+    if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
+        # Only an escape can smuggle in a lone surrogate, which no answer could be written with.
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    return value
 
 
 def dumps(value: Any) -> bytes:

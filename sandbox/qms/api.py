@@ -100,7 +100,7 @@ class QmsApi:
         if pdf:
             return invoice_pdf(self._state, row)
         if request.method == "GET":
-            return _json({"odata.metadata": f"{_service(request)}/$metadata#{kind.name}/@Element"} | row)
+            return _json(row)
         new = replace(self._state, kind, row, body)
         return _json(new) if self._state.config.put_answers_row else Response(status_code=204)
 

@@ -100,9 +100,7 @@ def test_what_is_left_out_is_null_false_or_zero_after_a_put(qms: Sandbox) -> Non
     assert (answer.status_code, answer.content) == (204, b"")
     after = qms.get(f"{ODATA}/CustomerCompany(52)")
     kept = {"CustomerCompanyId": "52", "CompanyId": "3", "CustomerId": "51", "CustomerCode": "10022", "Name": "N"}
-    assert {name: value for name, value in after.items() if value is not None and "odata" not in name} == kept | {
-        "IsActive": False
-    }
+    assert {name: value for name, value in after.items() if value is not None} == kept | {"IsActive": False}
     vat = {"Code": "1", "Name": "Hoog"}
     qms.call("PUT", f"{ODATA}/VatCode(11)", vat)
     row = qms.get(f"{ODATA}/VatCode(11)")
@@ -112,7 +110,7 @@ def test_what_is_left_out_is_null_false_or_zero_after_a_put(qms: Sandbox) -> Non
 def test_a_put_may_answer_with_the_row() -> None:
     qms = Sandbox("qms", dataset=small_demo(), put_answers_row=True)
     row = qms.get(f"{ODATA}/CustomerCompany(52)")
-    body = {name: value for name, value in row.items() if "odata" not in name} | {"Name": "Nieuw"}
+    body = row | {"Name": "Nieuw"}
     answer = qms.call("PUT", f"{ODATA}/CustomerCompany(52L)", body)
     assert answer.status_code == 200
     assert answer.json() == body
@@ -206,7 +204,9 @@ def test_references_of_a_row_without_company_do_not_exist(qms: Sandbox) -> None:
     assert findings(qms, "PUT", "ItemCompany(41)", body) == {"VatCodeId: 11 bestaat niet in dit bedrijf"}
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"NaN"])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[1]", b'"x"', b"NaN", b"[" * 100_000, b'{"Name": "\\ud800"}', b'{"Name": "\xff"}']
+)
 def test_a_body_that_is_no_object_is_a_400(qms: Sandbox, body: bytes) -> None:
     assert findings(qms, "POST", "VatCode", body)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,11 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def call(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
@@ -57,9 +63,7 @@ def ports() -> Iterator[dict[str, int]]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        for port in chosen.values():
-            with socket.socket() as probe:
-                assert probe.connect_ex(("127.0.0.1", port)) != 0, "a child is still there"
+        assert not any(listens(port) for port in chosen.values()), "a child is still there"
 
 
 def test_both_answer_with_their_flags(ports: dict[str, int]) -> None:
@@ -113,3 +117,18 @@ def test_a_flag_that_cannot_be_read(flags: list[str], capsys: pytest.CaptureFixt
         main(["minox", *flags])
     assert ended.value.code == 2
     assert flags[0] in capsys.readouterr().err
+
+
+def test_both_end_when_the_one_who_started_them_is_killed() -> None:
+    chosen = {"minox": free_port(), "qms": free_port()}
+    flags = [f"--{system}-port={port}" for system, port in chosen.items()]
+    command = [sys.executable, "-m", "sandbox", "up", *flags, "--dataset", "empty"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        assert len([process.stdout.readline() for _ in chosen]) == 2
+        process.kill()
+    end = time.monotonic() + 20
+    while any(listens(port) for port in chosen.values()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(listens(port) for port in chosen.values())

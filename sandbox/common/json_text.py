@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -48,6 +49,18 @@ def dumps(value: Any) -> bytes:
         UTF-8 JSON text.
     """
     return _ENCODER.encode(value)
+
+
+def reread(text: bytes) -> Any:
+    """Read JSON that `dumps` has written; quicker than `loads`, and no guard against what others write.
+
+    Args:
+        text: The JSON text.
+
+    Returns:
+        The value, with Decimals as `loads` gives them.
+    """
+    return _DECODER.decode(text)
 
 
 class ExactJSONResponse(Response):

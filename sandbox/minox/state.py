@@ -6,7 +6,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from sandbox.common.controls import ControlError
-from sandbox.common.json_text import dumps, loads
+from sandbox.common.json_text import dumps, reread
 from sandbox.common.rows import apply_edit
 from sandbox.minox.books import LISTS, Books
 
@@ -39,7 +39,7 @@ class MinoxState:
         Args:
             data: A data set with a `minox` part (or that part itself); None for the original.
         """
-        part = loads(self._original) if data is None else loads(dumps(data.get("minox", data)))
+        part = reread(self._original) if data is None else reread(dumps(data.get("minox", data)))
         with self.lock:
             self._tenants = {tenant["tenant_id"]: _tenant(tenant) for tenant in part.get("tenants", [])}
 
@@ -100,7 +100,7 @@ class MinoxState:
                 }
                 for key, tenant in self._tenants.items()
             ]
-        return loads(dumps({"tenants": tenants}))  # type: ignore[no-any-return]
+        return reread(dumps({"tenants": tenants}))  # type: ignore[no-any-return]
 
     def edit(self, change: dict[str, Any]) -> Row:
         """Change raw rows, as a user does.

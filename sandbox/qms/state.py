@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.common.controls import ControlError
 from sandbox.common.http import whole_number
-from sandbox.common.json_text import dumps, loads
+from sandbox.common.json_text import dumps, reread
 from sandbox.common.rows import apply_edit
 from sandbox.qms.entities import NAMES, Entity, entity
 from sandbox.qms.query import key_order
@@ -53,7 +53,7 @@ class QmsState:
         Args:
             data: A data set with a `qms` part (or that part itself); None for the original.
         """
-        part = loads(self._original) if data is None else loads(dumps(data.get("qms", data)))
+        part = reread(self._original) if data is None else reread(dumps(data.get("qms", data)))
         with self.lock:
             self._tables = {name: part.get(name, []) for name in NAMES}
             self.references = part.get("references", {})
@@ -68,7 +68,7 @@ class QmsState:
             A JSON object.
         """
         with self.lock:
-            return loads(dumps({**self._tables, "references": self.references}))  # type: ignore[no-any-return]
+            return reread(dumps({**self._tables, "references": self.references}))  # type: ignore[no-any-return]
 
     def rows(self, name: str) -> list[Row]:
         """List the rows of an entity in order of their key.

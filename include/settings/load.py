@@ -42,6 +42,10 @@ def load_link(path: Path) -> LinkSettings:
         raise ConfigurationError(f"The link's file {path.name} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"The link's file {path.name} must hold the sections minox, qms and bookings.")
+    if "name" in content:
+        raise ConfigurationError(
+            f"The link's file {path.name} is not valid: name: unknown key; a link is named by its file"
+        )
     try:
         return LinkSettings.model_validate({**content, "name": path.stem})
     except ValidationError as error:

@@ -7,7 +7,7 @@ import os
 
 import sqlalchemy as sa
 
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, TransientError
 from include.storage.embedded import ensure_database, start_server
 from include.storage.home import state_directory
 
@@ -39,6 +39,7 @@ def engine_from_url(url: sa.URL) -> sa.Engine:
         pool_size=4,
         max_overflow=8,
         pool_pre_ping=True,
+        hide_parameters=True,  # they hold personal data, and errors are logged
         connect_args={"connect_timeout": 10, "application_name": "minox-qms"},
     )
 
@@ -52,3 +53,14 @@ def _engine_of_process(pid: int) -> sa.Engine:  # noqa: ARG001 - the key: a fork
 def engine() -> sa.Engine:
     """Return this process's engine, made at the first call."""
     return _engine_of_process(os.getpid())
+
+
+def database_error(error: sa.exc.SQLAlchemyError) -> TransientError:
+    """Say what the database said, without the row that it quotes: that may hold personal data."""
+    original = getattr(error, "orig", None)
+    diagnosis = getattr(getattr(original, "diag", None), "message_primary", None)
+    return TransientError(
+        "The connector's database could not do what was asked; the next try goes on.",
+        detail=f"{type(original or error).__name__}: {diagnosis or 'no connection'}",
+        system="database",
+    )

@@ -137,10 +137,10 @@ def note(
         connection: In a transaction.
         link: Name of the link.
         invoice_header_id: Of the invoice.
-        values: Columns of `booking` to write; `batch_id`, `state` and `outcome` for a new row.
+        values: Columns of `booking` to write, `batch_id` and `outcome` at least; a new row is `open` by default.
         read_at: When the run began to read QMS.
     """
-    row = {"link": link, "invoice_header_id": invoice_header_id, "read_at": read_at, **values}
+    row = {"link": link, "invoice_header_id": invoice_header_id, "read_at": read_at, "state": "open", **values}
     connection.execute(
         insert(booking)
         .values(row)

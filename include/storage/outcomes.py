@@ -184,7 +184,7 @@ def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list
             index_elements=["link", "entity"], set_={"run": run.id, "key_set": set_id, "occurred_at": now}
         )
     )
-    key = sa.func.unnest(sa.literal(keys, sa.ARRAY(sa.Text))).column_valued("key")
+    key = _as_table(keys).c.key
     missing = sa.select(
         sa.literal(run.link), sa.literal(entity), key, sa.literal(UNCHANGED), sa.literal(run.id), now, sa.true()
     ).where(
@@ -207,7 +207,7 @@ def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list
 
 def _freeze(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:
     """Give records that were unchanged until now, and are not in the list any more, the run they were last seen in."""
-    key = sa.func.unnest(sa.literal(keys, sa.ARRAY(sa.Text))).column_valued("key")
+    kept = _as_table(keys)
     connection.execute(
         sa.update(record_current)
         .where(
@@ -216,7 +216,12 @@ def _freeze(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -
             record_current.c.follows,
             latest_unchanged.c.link == record_current.c.link,
             latest_unchanged.c.entity == record_current.c.entity,
-            ~sa.exists(sa.select(sa.literal(1)).select_from(key).where(key == record_current.c.source_key)),
+            ~sa.exists().where(kept.c.key == record_current.c.source_key),
         )
         .values(follows=False, run=latest_unchanged.c.run, occurred_at=latest_unchanged.c.occurred_at)
     )
+
+
+def _as_table(keys: list[str]) -> sa.TableValuedAlias:
+    """Make a list of keys a table with the column `key`."""
+    return sa.func.unnest(sa.literal(keys, sa.ARRAY(sa.Text))).table_valued("key").render_derived()

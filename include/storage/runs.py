@@ -258,7 +258,7 @@ def close_run(engine: sa.Engine, run: Run, *, good: bool, message: str | None = 
         InvariantError: For some entity, extracted is not the sum of the outcomes (spec, section 6).
     """
     counts = count_outcomes(engine, run)
-    lost = [] if run.dry_run else _unaccounted(engine, run, counts)
+    lost = _unaccounted(engine, run, counts) if good and not run.dry_run else []
     with engine.begin() as connection:
         connection.execute(
             sa.update(sync_run)
@@ -283,7 +283,7 @@ def count_outcomes(engine: sa.Engine, run: Run) -> dict[str, dict[str, int]]:
         .group_by(sync_outcome.c.entity, sync_outcome.c.outcome)
     )
     together = (
-        sa.select(sync_outcome_set.c.entity, sa.literal("unchanged"), sa.func.cardinality(key_set.c.keys))
+        sa.select(sync_outcome_set.c.entity, sa.literal("unchanged"), sa.func.cardinality(key_set.c["keys"]))
         .join(key_set, key_set.c.id == sync_outcome_set.c.key_set)
         .where(sync_outcome_set.c.run == run.id)
     )

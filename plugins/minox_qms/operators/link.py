@@ -6,12 +6,13 @@ import logging
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.errors import ConfigurationError, ConnectorError
 from include.settings.load import find_link
-from include.storage.engine import engine
+from include.storage.engine import database_error, engine
 from include.storage.runs import find_run, working
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
@@ -19,7 +20,6 @@ from minox_qms.hooks.qms import QmsHook
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import sqlalchemy as sa
     from airflow.sdk import Context
 
     from include.settings.link import LinkSettings
@@ -61,6 +61,10 @@ class LinkOperator(BaseOperator):
         except ConnectorError as error:
             self.explain(error)
             raise
+        except sa.exc.SQLAlchemyError as error:
+            told = database_error(error)
+            self.explain(told)
+            raise told from None  # the database's own words quote whole rows
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:  # noqa: ARG002 - the first task's need
         """The run that the task belongs to."""

@@ -13,6 +13,7 @@ from include.bookings.reasons import Rejected as RejectedEntry
 from include.checks.results import Finding
 from include.errors import ConfigurationError, ConnectorError
 from include.storage import ledger
+from include.storage.engine import database_error
 from include.storage.facts import fact, remember
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes, outcomes_of, read_at
 from include.storage.previews import note_preview
@@ -104,6 +105,8 @@ class BookingRun:
             self._post([one for one in verdicts if one.outcome == TO_POST])
         except ConnectorError as error:
             self.errors.append(error)
+        except sa.exc.SQLAlchemyError as error:
+            self.errors.append(database_error(error))
         except Exception as error:
             log.exception("Booking stopped unexpectedly")
             self.errors.append(error)
@@ -247,8 +250,6 @@ class BookingRun:
             "message": outcome.message,
             "reasons": [{"code": each.code, "field": each.field, "message": each.message} for each in one.reasons],
         }
-        if one.ledger is None:
-            values.setdefault("state", "open")
         values["batch_id"] = batch_of(self.link, number)
         ledger.note(connection, self.run.link, number, values, read_at=self.read_at)
         if one.outcome == "booked" and (one.ledger is None or one.ledger.state != "booked"):

@@ -19,9 +19,11 @@ h1{font-size:1.4rem;margin:.3rem 0 1rem}h2{font-size:1.1rem;margin:1.4rem 0 .5re
 nav{font-size:.9rem}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;padding:.2rem 0;opacity:.8}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
-th{background:var(--soft);white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums}
+th{background:var(--soft);white-space:nowrap}th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}
 td{overflow-wrap:anywhere;min-width:4rem}button{font:inherit;padding:.5rem 1rem;margin:.5rem .5rem 0 0}
 """
+
+_NUMERIC = ' class="n"'
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,16 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     Returns:
         HTML text.
     """
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    shown = list(rows)
+    numbers = [isinstance(cell, Number) for cell in shown[0]] if shown else [False] * len(heads)
+    head = "".join(
+        f'<th scope="col"{_NUMERIC if numeric else ""}>{escape(name)}</th>'
+        for name, numeric in zip(heads, numbers, strict=True)
+    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in shown)
+    label = escape(caption, quote=True)
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><caption>{label}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -113,8 +121,7 @@ def paragraph(*pieces: str | Link) -> str:
 
 
 def _cell(value: Any) -> str:
-    kind = ' class="n"' if isinstance(value, Number) else ""
-    return f"<td{kind}>{_cell_text(value)}</td>"
+    return f"<td{_NUMERIC if isinstance(value, Number) else ''}>{_cell_text(value)}</td>"
 
 
 def _cell_text(value: Any) -> str:

@@ -136,7 +136,7 @@ def _consent(place: OAuthPlace, store: TokenStore, query: QueryParams) -> Respon
         '<button name="decision" value="approve">Toestaan</button>'
         '<button name="decision" value="refuse">Weigeren</button></form>'
     )
-    asks = html.paragraph(f"{query['client_id']} vraagt toegang tot {place.system} (stand-in).")
+    asks = html.paragraph(f"{query['client_id']} vraagt toegang tot {place.system}.")
     return HTMLResponse(
         html.page(place.system, "Toegang verlenen", asks, f"<ul>{scopes}</ul>" if store.scopes else "", form)
     )

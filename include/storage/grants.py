@@ -20,9 +20,10 @@ from pathlib import Path  # noqa: TC003 - as above
 
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from psycopg.errors import LockNotAvailable
 from sqlalchemy.dialects.postgresql import insert
 
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, TransientError
 from include.storage.home import state_directory
 from include.storage.tables import oauth_grant
 
@@ -231,6 +232,19 @@ class LockedGrant:
         self._update({**values, **self._spent(seed)})
         return self.grant
 
+    def claim_seed(self, seed: str) -> str | None:
+        """Make sure that no other connection uses this `extra.refresh_token` before this transaction ends.
+
+        Args:
+            seed: The refresh token.
+
+        Returns:
+            The connection that has used it already; None when it is free.
+        """
+        mark = fingerprint(seed)
+        self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(mark, 0))))
+        return _owner_of(self._connection, mark)
+
     def _spent(self, seed: str | None) -> dict[str, object]:
         if seed is None:
             return {}
@@ -263,10 +277,8 @@ class GrantStore:
 
     def owner_of_seed(self, seed: str) -> str | None:
         """Find the connection that has used this `extra.refresh_token`, if one has."""
-        query = sa.select(oauth_grant.c.conn_id).where(oauth_grant.c.spent_seeds.contains([fingerprint(seed)]))
         with self._engine().connect() as connection:
-            owner: str | None = connection.scalar(query.order_by(oauth_grant.c.conn_id).limit(1))
-        return owner
+            return _owner_of(connection, fingerprint(seed))
 
     @contextmanager
     def locked(self, conn_id: str) -> Iterator[LockedGrant]:
@@ -277,15 +289,31 @@ class GrantStore:
 
         Yields:
             The grant, read after the lock was taken.
+
+        Raises:
+            TransientError: Another worker has held it for longer than a refresh can take.
         """
         with self._engine().begin() as connection:
-            milliseconds = LOCK_SECONDS * 1000
-            connection.execute(sa.text(f"SET LOCAL lock_timeout = {milliseconds}"))
-            connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
-            connection.execute(insert(oauth_grant).values(conn_id=conn_id).on_conflict_do_nothing())
+            connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            # Whoever holds the row waits for the token endpoint; a database's own, shorter limit would lose its answer.
+            connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{2 * LOCK_SECONDS}s'"))
             query = sa.select(oauth_grant).where(oauth_grant.c.conn_id == conn_id).with_for_update()
-            row = connection.execute(query).one()
+            try:
+                connection.execute(insert(oauth_grant).values(conn_id=conn_id).on_conflict_do_nothing())
+                row = connection.execute(query).one()
+            except sa.exc.OperationalError as error:
+                if not isinstance(error.orig, LockNotAvailable):
+                    raise
+                raise TransientError(
+                    "Another task is still asking for new tokens.", detail=f"connection {conn_id}", system="database"
+                ) from None
             yield LockedGrant(connection, self._cipher, _grant_of(row, self._cipher))
+
+
+def _owner_of(connection: sa.Connection, mark: str) -> str | None:
+    query = sa.select(oauth_grant.c.conn_id).where(oauth_grant.c.spent_seeds.contains([mark]))
+    owner: str | None = connection.scalar(query.order_by(oauth_grant.c.conn_id).limit(1))
+    return owner
 
 
 def _grant_of(row: sa.Row[tuple[object, ...]], cipher: Cipher) -> Grant:

@@ -500,6 +500,89 @@ def test_a_worker_that_dies_while_refreshing_lets_go(empty: sa.Engine, tokens: T
     assert source(empty, site(tokens.url)).token() == "access-geheim-1"
 
 
+def _cut_holder(engine: sa.Engine) -> None:
+    """End the sessions that hold a grant's row, as a restart of the database would."""
+    with engine.connect() as connection:
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                " AND datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+def test_a_pair_survives_the_database_going_away(empty: sa.Engine, tokens: TokenServer) -> None:
+    give = tokens.token
+
+    def cut(seen: Seen) -> Reply:
+        _cut_holder(empty)
+        return give(seen)
+
+    one = source(empty, site(tokens.url), FakeTime())
+    tokens.default = cut
+    assert one.token() == "access-geheim-1"
+    assert one.renew("access-geheim-1") == "access-geheim-2"
+    assert tokens.presented() == ["seed-one", "refresh-geheim-1"]
+    row = stored(empty)
+    assert (row["state"], row["generation"], row["spent_seeds"]) == ("good", 2, [fingerprint("seed-one")])
+    assert Cipher().decrypt(row["refresh_token"]) == "refresh-geheim-2"
+
+
+def test_a_pair_that_cannot_be_stored_is_said(empty: sa.Engine, tokens: TokenServer) -> None:
+    fake = FakeTime()
+    down: list[bool] = []
+
+    def engine() -> sa.Engine:
+        if down:
+            raise sa.exc.OperationalError("", {}, Exception("down"))
+        return empty
+
+    def cut(seen: Seen) -> Reply:
+        _cut_holder(empty)
+        down.append(True)
+        return tokens.token(seen)
+
+    tokens.default = cut
+    timing = Timing(fake.sleep, fake.clock, fake.clock, fake.random)
+    one = TokenSource(lambda: site(tokens.url), GrantStore(engine), limits=SHORT, timing=timing)
+    with pytest.raises(TransientError, match="could not be stored") as caught:
+        one.token()
+    assert "geheim" not in str(caught.value)
+    assert sum(fake.sleeps) == pytest.approx(30.5)
+
+
+def test_two_connections_with_one_new_refresh_token_at_once(empty: sa.Engine, tokens: TokenServer) -> None:
+    give = tokens.token
+
+    def slowly(seen: Seen) -> Reply:
+        time.sleep(0.5)
+        return give(seen)
+
+    tokens.default = slowly
+    ends: list[str] = []
+
+    def one(conn_id: str) -> None:
+        try:
+            ends.append(source(empty, site(tokens.url, conn_id=conn_id)).token())
+        except ConfigurationError:
+            ends.append("refused")
+
+    workers = [threading.Thread(target=one, args=(f"minox_{number}",)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(20)
+    assert sorted(ends) == ["access-geheim-1", "refused", "refused"]
+    assert len(tokens.seen) == 1
+
+
+def test_waiting_for_the_row_has_an_end(empty: sa.Engine, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.storage.grants.LOCK_SECONDS", 1)
+    with GrantStore(lambda: empty).locked("minox_one"), pytest.raises(TransientError, match="Another task"):
+        source(empty, site(tokens.url)).token()
+    assert tokens.seen == []
+
+
 def test_a_fresh_grant_is_one_of_its_own_issuer(empty: sa.Engine, tokens: TokenServer) -> None:
     source(empty, site(tokens.url)).token()
     grant = GrantStore(lambda: empty).read("minox_one")

@@ -234,7 +234,14 @@ def checked_base_url(url: str, system: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
+    if (
+        not host
+        or " " in url
+        or parts.scheme not in {"http", "https"}
+        or parts.username
+        or parts.query
+        or parts.fragment
+    ):
         raise ConfigurationError(
             f"The host of the {NAMES[system]} connection is not a plain web address such as https://host.",
             system=system,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
+import sqlalchemy as sa
 
-from include.errors import ConfigurationError, GrantRefusedError
+from include.errors import ConfigurationError, GrantRefusedError, TransientError
 from include.storage.grants import Grant, GrantStore, LockedGrant, Pair, fingerprint
 from minox_qms.hooks.http import (
     NAMES,
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 # All attempts and waits of a refresh together stay below the time that others wait for its lock (`LOCK_SECONDS`):
 # no attempt begins after 240 seconds, and the last one ends within 10 + 60 more.
 TOKEN_LIMITS: Final = Limits(connect=10, read=60, transfer=60, total=240, attempts=3, wait_cap=150, body=1024 * 1024)
+STORE_PAUSES: Final = (0.5, 1, 2, 4, 8, 15)  # seconds, after each attempt to store a pair again
 SHORT_LIFETIME: Final = 600  # seconds, when the endpoint does not say; a 401 refreshes sooner
 
 _FORM: Final = (("Content-Type", "application/x-www-form-urlencoded"),)
@@ -43,6 +45,15 @@ class _Refusal:
 
     error: str
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A pair that was received but perhaps not stored, with the seed it came from and the generation before it."""
+
+    pair: Pair
+    seed: str | None
+    generation: int
 
 
 class TokenSource:
@@ -68,6 +79,7 @@ class TokenSource:
         self._limits = limits
         self._timing = timing or Timing()
         self._grant: Grant | None = None
+        self._received: _Received | None = None
 
     def token(self) -> str:
         """Return an access token that is valid for a while; refresh when it is about to expire.
@@ -119,25 +131,36 @@ class TokenSource:
         return datetime.fromtimestamp(self._timing.clock(), UTC)
 
     def _refresh(self, rejected: str | None) -> Grant:
-        """Refresh under the row's lock, unless another worker did so meanwhile."""
+        """Refresh, unless another worker did so meanwhile."""
         site = self._site()
-        with self._store.locked(site.conn_id) as held:
-            grant = held.grant
-            if grant.is_fresh(site.issuer, self._now()) and grant.access_token != rejected:
-                return grant
-            good = grant.state == "good" and grant.issuer == site.issuer and grant.refresh_token is not None
-            if good or self._may_use_seed(site, grant):
-                grant = self._exchange(site, held, seed=None if good else site.seed)
-        # Out of the block, so that a refusal is committed before it is raised.
+        try:
+            grant = self._refresh_locked(site, rejected)
+        except sa.exc.DBAPIError:
+            if self._received is None:
+                raise
+            grant = self._store_again(site, self._received)
+        # Only now, so that a refusal is committed before it is raised.
         if grant.state != "good" or grant.issuer != site.issuer:
             raise self._refused(site, grant)
         return grant
 
-    def _may_use_seed(self, site: Site, grant: Grant) -> bool:
+    def _refresh_locked(self, site: Site, rejected: str | None) -> Grant:
+        """Hold the grant's row from looking at it until the new pair, or the refusal, is committed."""
+        self._received = None
+        with self._store.locked(site.conn_id) as held:
+            grant = held.grant
+            if grant.is_fresh(site.issuer, self._now()) and grant.access_token != rejected:
+                return grant
+            good = grant.state == "good" and grant.issuer == site.issuer and grant.sealed_refresh is not None
+            if good or self._may_use_seed(site, held):
+                return self._exchange(site, held, seed=None if good else site.seed)
+        return grant
+
+    def _may_use_seed(self, site: Site, held: LockedGrant) -> bool:
         """Tell whether the connection brings a refresh token that was never used, here or by another connection."""
-        if not site.seed or fingerprint(site.seed) in grant.spent_seeds:
+        if not site.seed or fingerprint(site.seed) in held.grant.spent_seeds:
             return False
-        owner = self._store.owner_of_seed(site.seed)
+        owner = held.claim_seed(site.seed)
         if owner is not None:
             raise ConfigurationError(
                 f"The refresh token of this {NAMES[site.system]} connection was used by another connection already. "
@@ -153,9 +176,27 @@ class TokenSource:
         answer = self._ask(site, form, known=refresh_token)
         if isinstance(answer, Pair):
             log.info("%s: new tokens for connection %s", NAMES[site.system], site.conn_id)
+            self._received = _Received(answer, seed, held.grant.generation)
             return held.store(answer, site.issuer, seed=seed)
         log.warning("%s refused the refresh token of connection %s", NAMES[site.system], site.conn_id)
         return held.refuse(f"{NAMES[site.system]}: {answer.error}", site.issuer, seed=seed)
+
+    def _store_again(self, site: Site, received: _Received) -> Grant:
+        """Store a pair whose transaction the database lost: its predecessor is spent, so it must not be lost too."""
+        for pause in STORE_PAUSES:
+            try:
+                with self._store.locked(site.conn_id) as held:
+                    if held.grant.generation != received.generation:
+                        return held.grant  # it was committed after all, or another worker has a newer one
+                    return held.store(received.pair, site.issuer, seed=received.seed)
+            except sa.exc.DBAPIError:
+                self._timing.sleep(pause)
+        raise TransientError(
+            f"The new tokens of {NAMES[site.system]} could not be stored: the database does not answer. "
+            "You may have to connect again.",
+            detail=f"connection {site.conn_id}",
+            system="database",
+        )
 
     def _refused(self, site: Site, grant: Grant) -> GrantRefusedError:
         """Say what a person has to do."""

@@ -62,32 +62,27 @@ class Action(Enum):
     FAIL = auto()  # ContractViolationError: nothing of it is used
 
 
-def _row(read: Action, replace: Action, create: Action, attach: Action, token: Action) -> Mapping[Kind, Action]:
-    return {
-        Kind.READ: read,
-        Kind.REPLACE: replace,
-        Kind.CREATE: create,
-        Kind.ATTACH: attach,
-        Kind.TOKEN: token,
-    }
+_O, _A, _K = Outcome, Action, Kind
 
-
-_A = Action
-
+# fmt: off
+_ORDER: Final =       (_K.READ,          _K.REPLACE,       _K.CREATE,        _K.ATTACH,        _K.TOKEN)
+_ROWS: Final = {
+    _O.NEVER_SENT:    (_A.RETRY,         _A.RETRY,         _A.RETRY,         _A.RETRY,         _A.RETRY),
+    _O.MAYBE_APPLIED: (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
+    _O.REDIRECT:      (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN),
+    _O.BAD_REQUEST:   (_A.FAIL,          _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.STOP_RUN),
+    _O.UNAUTHORIZED:  (_A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.STOP_RUN),
+    _O.FORBIDDEN:     (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN),
+    _O.NOT_FOUND:     (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.REFUSE_RECORD, _A.STOP_RUN),
+    _O.OTHER_4XX:     (_A.FAIL,          _A.FAIL,          _A.FAIL,          _A.FAIL,          _A.STOP_RUN),
+    _O.TOO_MANY:      (_A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT),
+    _O.UNAVAILABLE:   (_A.WAIT,          _A.WAIT,          _A.LOOK_UP,       _A.LOOK_UP,       _A.WAIT),
+    _O.SERVER_ERROR:  (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
+    _O.UNUSABLE:      (_A.FAIL,          _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
+}
+# fmt: on
 POLICY: Final[Mapping[Outcome, Mapping[Kind, Action]]] = {
-    #                           READ            REPLACE           CREATE            ATTACH            TOKEN
-    Outcome.NEVER_SENT: _row(_A.RETRY, _A.RETRY, _A.RETRY, _A.RETRY, _A.RETRY),
-    Outcome.MAYBE_APPLIED: _row(_A.RETRY, _A.LOOK_UP, _A.LOOK_UP, _A.LOOK_UP, _A.RETRY),
-    Outcome.REDIRECT: _row(_A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN),
-    Outcome.BAD_REQUEST: _row(_A.FAIL, _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.STOP_RUN),
-    Outcome.UNAUTHORIZED: _row(_A.REAUTHORIZE, _A.REAUTHORIZE, _A.REAUTHORIZE, _A.REAUTHORIZE, _A.STOP_RUN),
-    Outcome.FORBIDDEN: _row(_A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN),
-    Outcome.NOT_FOUND: _row(_A.STOP_RUN, _A.STOP_RUN, _A.STOP_RUN, _A.REFUSE_RECORD, _A.STOP_RUN),
-    Outcome.OTHER_4XX: _row(_A.FAIL, _A.FAIL, _A.FAIL, _A.FAIL, _A.STOP_RUN),
-    Outcome.TOO_MANY: _row(_A.WAIT, _A.WAIT, _A.WAIT, _A.WAIT, _A.WAIT),
-    Outcome.UNAVAILABLE: _row(_A.WAIT, _A.WAIT, _A.LOOK_UP, _A.LOOK_UP, _A.WAIT),
-    Outcome.SERVER_ERROR: _row(_A.RETRY, _A.LOOK_UP, _A.LOOK_UP, _A.LOOK_UP, _A.RETRY),
-    Outcome.UNUSABLE: _row(_A.FAIL, _A.LOOK_UP, _A.LOOK_UP, _A.LOOK_UP, _A.RETRY),
+    outcome: dict(zip(_ORDER, actions, strict=True)) for outcome, actions in _ROWS.items()
 }
 
 _STATUSES: Final[Mapping[int, Outcome]] = {

@@ -1,0 +1,117 @@
+"""The DAGs that the two files make of the links."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.serialization.serialized_objects import DagSerialization
+
+from tests.dags.conftest import DAGS
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk import DAG
+
+GOOD = ("north", "south")
+BROKEN = ("odd", "torn")
+PREFIXES = ("minox_master_data", "qms_invoices")
+GOOD_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in GOOD]
+BROKEN_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in BROKEN]
+
+
+@pytest.fixture(params=GOOD_IDS)
+def dag(request: pytest.FixtureRequest, bag: DagBag) -> Any:
+    """Each DAG of a good link in turn."""
+    return bag.dags[request.param]
+
+
+def test_every_link_has_both_dags_and_no_file_fails(bag: DagBag) -> None:
+    assert sorted(path.name for path in DAGS.glob("*.py")) == ["minox_master_data.py", "qms_invoices.py"]
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {*GOOD_IDS, *BROKEN_IDS}
+
+
+def test_tags_say_what_and_which_link(dag: DAG) -> None:
+    prefix, link = dag.dag_id.split("__")
+    assert dag.tags == {"minox-qms", {"minox_master_data": "master-data", "qms_invoices": "invoices"}[prefix], link}
+
+
+def test_the_page_says_what_to_do_when_it_is_red(dag: DAG) -> None:
+    assert dag.doc_md is not None
+    link = dag.dag_id.split("__")[1]
+    assert "**When it is red**" in dag.doc_md
+    assert link in dag.doc_md
+    assert "123456/1" in dag.doc_md
+    assert "{" not in dag.doc_md
+    table = dag.doc_md.split("**When it is red**")[1]
+    for task in dag.tasks:
+        name = task.task_id.split(".")[-1]
+        assert f"`{name}`" in table or f"`….{name}`" in table, f"nothing is said of a red {task.task_id}"
+
+
+def test_every_task_has_an_owner_retries_and_a_limit(dag: DAG) -> None:
+    assert len(dag.tasks) >= 6
+    for task in dag.tasks:
+        assert task.owner == "minox-qms"
+        assert task.retries == 2
+        assert task.retry_exponential_backoff
+        assert task.retry_delay == dt.timedelta(seconds=30)
+        assert task.execution_timeout is not None
+        assert task.execution_timeout <= dt.timedelta(minutes=30)
+
+
+def test_one_run_at_a_time_and_no_catching_up_unasked(dag: DAG) -> None:
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    assert dag.params.dump() == dict.fromkeys(dag.params) | {"dry_run": False}
+
+
+def test_what_may_be_asked_of_a_run(bag: DagBag) -> None:
+    assert set(bag.dags["minox_master_data__north"].params) == {"dry_run"}
+    invoices = bag.dags["qms_invoices__north"].params
+    assert set(invoices) == {"dry_run", "from_date", "to_date", "interval_start", "interval_end"}
+
+
+def test_items_wait_for_vat_codes_and_customers_for_payment_terms(bag: DagBag) -> None:
+    dag = bag.dags["minox_master_data__north"]
+    assert dag.get_task("items.stage").upstream_task_ids == {"vat_codes.load"}
+    assert dag.get_task("customers.stage").upstream_task_ids == {"payment_terms.load"}
+    for free in ("vat_codes", "cost_centers", "payment_terms"):
+        assert dag.get_task(f"{free}.stage").upstream_task_ids == {"open_run"}
+
+
+def test_an_entity_that_is_off_has_no_tasks(bag: DagBag) -> None:
+    dag = bag.dags["minox_master_data__south"]
+    groups = {task.task_id.split(".")[0] for task in dag.tasks if "." in task.task_id}
+    assert groups == {"cost_centers", "items", "customers"}
+    assert dag.get_task("items.stage").upstream_task_ids == {"open_run"}
+    assert dag.get_task("customers.stage").upstream_task_ids == {"open_run"}
+
+
+def test_the_last_task_runs_whatever_happens(dag: DAG) -> None:
+    last = dag.get_task("close_run")
+    assert last.trigger_rule == "all_done"
+    assert {task.task_id for task in dag.tasks if not task.downstream_list} == {"close_run"}
+    assert {task.task_id for task in dag.tasks if not task.upstream_list} == {"open_run"}
+
+
+def test_airflow_can_store_it(dag: DAG) -> None:
+    stored = DagSerialization.to_dict(dag)
+    DagSerialization.validate_schema(stored)
+    again = DagSerialization.from_dict(stored)
+    assert {task.task_id for task in again.tasks} == {task.task_id for task in dag.tasks}
+
+
+@pytest.mark.parametrize(("dag_id", "said"), list(zip(BROKEN_IDS, ["bookings.line", "torn.yaml"] * 2, strict=True)))
+def test_a_broken_link_has_a_dag_that_says_what_is_wrong(dag_id: str, said: str, bag: DagBag) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.doc_md is not None
+    assert said in dag.doc_md
+    assert "broken-link" in dag.tags
+    assert [task.task_id for task in dag.tasks] == ["refuse"]
+    assert dag.get_task("refuse").retries == 0
+    with pytest.raises(AirflowFailException, match=said):
+        dag.get_task("refuse").execute({})  # type: ignore[union-attr]

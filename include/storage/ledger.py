@@ -82,11 +82,12 @@ def rows_of(connection: sa.Connection, link: str, ids: Iterable[int]) -> dict[in
 
 
 def open_ids(connection: sa.Connection, link: str) -> list[int]:
-    """InvoiceHeaderIds of the invoices that every run takes up again."""
+    """InvoiceHeaderIds of the invoices that every run takes up again, and once more those that were just excluded."""
+    just_excluded = sa.and_(booking.c.state == "excluded", booking.c.outcome != "excluded")
     return list(
         connection.scalars(
             sa.select(booking.c.invoice_header_id)
-            .where(booking.c.link == link, booking.c.state.in_(OPEN_STATES))
+            .where(booking.c.link == link, sa.or_(booking.c.state.in_(OPEN_STATES), just_excluded))
             .order_by(booking.c.invoice_header_id)
         )
     )
@@ -129,8 +130,14 @@ def number_holders(connection: sa.Connection, link: str, numbers: Iterable[int])
 
 
 def note(
-    connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any], *, read_at: dt.datetime
-) -> None:
+    connection: sa.Connection,
+    link: str,
+    invoice_header_id: int,
+    values: Mapping[str, Any],
+    *,
+    read_at: dt.datetime,
+    unless: Iterable[str] = (),
+) -> bool:
     """Write what is known of an invoice now; a copy read earlier than the one the ledger knows changes nothing.
 
     Args:
@@ -139,17 +146,22 @@ def note(
         invoice_header_id: Of the invoice.
         values: Columns of `booking` to write, `batch_id` and `outcome` at least; a new row is `open` by default.
         read_at: When the run began to read QMS.
+        unless: States in which nothing is written.
+
+    Returns:
+        Whether it was written.
     """
     row = {"link": link, "invoice_header_id": invoice_header_id, "read_at": read_at, "state": "open", **values}
-    connection.execute(
+    written = connection.execute(
         insert(booking)
         .values(row)
         .on_conflict_do_update(
             index_elements=["link", "invoice_header_id"],
             set_={**values, "read_at": read_at, "updated_at": sa.func.clock_timestamp()},
-            where=booking.c.read_at <= read_at,
+            where=sa.and_(booking.c.read_at <= read_at, booking.c.state.not_in(list(unless))),
         )
     )
+    return written.rowcount == 1
 
 
 def change(connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from include.storage.runs import Run
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook
+    from minox_qms.sync.invoices import StagedInvoice
 
 log = logging.getLogger(__name__)
 
@@ -335,28 +336,38 @@ class BookingRun:
             if isinstance(entry, RejectedEntry):
                 self._note_settled([replace(verdict, outcome="rejected", reasons=entry.reasons)])
                 continue
-            error = self._post_one(poster, verdict, entry, invoice.payload)
+            error = self._post_one(poster, verdict, entry, invoice)
             failures = failures + 1 if error is not None else 0
             if error is not None:
                 self.errors.append(error)
             if isinstance(error, ConfigurationError) or failures >= GIVE_UP_AFTER:
                 raise error  # type: ignore[misc]
 
-    def _post_one(self, poster: Poster, verdict: Verdict, entry: Entry, payload: str) -> ConnectorError | None:
+    def _post_one(
+        self, poster: Poster, verdict: Verdict, entry: Entry, invoice: StagedInvoice
+    ) -> ConnectorError | None:
         """Post one invoice and note what became of it; returns a technical failure."""
         number = verdict.invoice_header_id
         assert number is not None  # noqa: S101 - one without an id is never to be posted
         batch = batch_of(self.link, number)
         if not poster.intend(number, batch, entry, verdict.facts):
-            with self.engine.connect() as connection:
-                holders = ledger.number_holders(connection, self.run.link, [entry.invoice_number])
-            self._note_settled(collide([verdict], holders))
+            self._note_settled([self._judge_again(invoice, entry)])
             return None
         posted = poster.post(number, batch, entry)
         with self.engine.begin() as connection:
-            self._note_posted(connection, verdict, posted, payload)
+            self._note_posted(connection, verdict, posted, invoice.payload)
         log.info("Invoice %d: %s", number, posted.outcome)
         return posted.error
+
+    def _judge_again(self, invoice: StagedInvoice, entry: Entry) -> Verdict:
+        """Judge an invoice by what the ledger says now: a person or another run came between."""
+        with self.engine.connect() as connection:
+            self.examiner.ledger |= ledger.rows_of(connection, self.run.link, [int(invoice.key)])
+            holders = ledger.number_holders(connection, self.run.link, [entry.invoice_number])
+        (verdict,) = collide([self.examiner.verdict(invoice)], holders)
+        if verdict.outcome != TO_POST:
+            return verdict
+        return replace(verdict, outcome="postponed", message="The ledger changed meanwhile; the next run looks again.")
 
     def _note_posted(self, connection: sa.Connection, verdict: Verdict, posted: Posted, payload: str) -> None:
         """Note the answer, in one transaction."""

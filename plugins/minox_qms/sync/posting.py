@@ -54,7 +54,8 @@ class Poster:
         """Write down, before anything is sent, that this entry may go out.
 
         Returns:
-            False when another invoice of the link holds the number: nothing may be sent then.
+            False when another invoice of the link holds the number, or when a person has excluded the invoice (or
+            another run has booked it) since it was judged: nothing may be sent then.
         """
         values = {
             **facts,
@@ -77,12 +78,18 @@ class Poster:
         }
         try:
             with self.engine.begin() as connection:
-                ledger.note(connection, self.run.link, invoice_header_id, values, read_at=self.read_at)
+                return ledger.note(
+                    connection,
+                    self.run.link,
+                    invoice_header_id,
+                    values,
+                    read_at=self.read_at,
+                    unless=("excluded", "booked"),
+                )
         except sa.exc.IntegrityError as error:
             if "uq_booking_held_number" not in str(error):
                 raise
             return False
-        return True
 
     def post(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry) -> Posted:
         """Send an entry that is intended, and find out what became of it."""

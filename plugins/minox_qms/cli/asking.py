@@ -1,0 +1,137 @@
+"""What the commands that ask and act share: the database, their common options, and how those are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from include.errors import ConfigurationError
+from minox_qms.cli.errors import only_link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="For machines.")]
+EntityOption: TypeAlias = Annotated[
+    str | None, typer.Option("--entity", "-e", help="Only this entity, by any of its names.")
+]
+LimitOption: TypeAlias = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Rows a page.")]
+AfterOption: TypeAlias = Annotated[str | None, typer.Option(help="Go on where a page ended: the mark it ended with.")]
+SinceOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="From this moment on: ISO 8601, a date, or an age (90m, 24h, 7d).")
+]
+ByOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Who says so.", show_default="the user of this machine's account")
+]
+
+_AGES = {"m": dt.timedelta(minutes=1), "h": dt.timedelta(hours=1), "d": dt.timedelta(days=1)}
+
+
+@contextmanager
+def database() -> Iterator[sa.Engine]:
+    """Give the engine of the connector's database.
+
+    Raises:
+        TransientError: The database cannot be reached.
+        ConfigurationError: It has no tables, or not those of this release.
+    """
+    import sqlalchemy as sa  # noqa: PLC0415 - what a command needs is imported when it runs
+
+    from include.storage.engine import database_error, engine  # noqa: PLC0415 - as above
+
+    try:
+        yield engine()
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
+            message = "The database does not have the tables of this release: run `minox-qms migrate` first."
+            raise ConfigurationError(message) from error
+        raise database_error(error) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise database_error(error) from error
+
+
+@contextmanager
+def reading() -> Iterator[sa.Connection]:
+    """Give a connection to the connector's database; see `database`."""
+    with database() as engine, engine.connect() as connection:
+        yield connection
+
+
+def link_named(name: str | None) -> str:
+    """The link that was named, when it has a file, or the only one.
+
+    Raises:
+        ConfigurationError: There is no such link, or none was named and there are several.
+    """
+    from include.settings.load import find_link  # noqa: PLC0415 - as above
+
+    return find_link(only_link(name)).name
+
+
+def entity_named(name: str | None) -> str | None:
+    """Read an entity by any of its names, in both directions.
+
+    Raises:
+        ConfigurationError: There is none; the known names are listed.
+    """
+    from include.mappings import find  # noqa: PLC0415 - as above
+
+    if name is None:
+        return None
+    if is_invoice(name):
+        return "invoices"
+    try:
+        return find(name).entity
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.message.rstrip('.')}, invoices.") from error
+
+
+def is_invoice(name: str) -> bool:
+    """Whether a name stands for the invoices."""
+    return name.casefold() in {"invoice", "invoices", "factuur", "facturen", "transaction_line_batch"}
+
+
+def instant_of(value: str | None) -> dt.datetime | None:
+    """Read a moment: ISO 8601 (without a zone: Europe/Amsterdam), a date, or an age like `24h`.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    from include.bookings.plan import LOCAL  # noqa: PLC0415 - as above
+
+    if value is None:
+        return None
+    number, unit = value.strip()[:-1], value.strip()[-1:]
+    if number.isascii() and number.isdigit() and unit in _AGES and len(number) < len("100000"):
+        return dt.datetime.now(dt.UTC) - int(number) * _AGES[unit]
+    try:
+        instant = dt.datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ConfigurationError(f"{value!r} is no moment: write 2026-01-31T07:00, 2026-01-31, or 24h.") from None
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=LOCAL)
+
+
+def person_named(name: str | None) -> str:
+    """Who says so: the name that was given, else that of this machine's account.
+
+    Raises:
+        ConfigurationError: None was given, and the account has no name.
+    """
+    if name is not None and name.strip():
+        return name.strip()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise ConfigurationError("Say who you are, with --by.") from None
+
+
+def tell_more(after: str | None) -> None:
+    """Say how to see the next page, when there is one."""
+    if after is not None:
+        typer.echo(f"There is more: --after {after}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl  # noqa: TC003 - as Callable, below
 import struct
 import threading
 import time
@@ -118,13 +119,15 @@ class _Server(ThreadingHTTPServer):
 class FakeServer:
     """Answers with the next reply of the script, else with what `default` makes of the request."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.script: deque[Reply] = deque()
         self.default: Callable[[Seen], Reply] = lambda _: Reply(200, {})
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.errors import ConfigurationError, ContractViolationError, RefusedError, TransientError
-from minox_qms.hooks.http import (
-    Answer,
-    HttpClient,
-    Limits,
-    Request,
-    Timing,
-    UnusableBodyError,
-    checked_base_url,
-)
+from minox_qms.hooks.address import checked_base_url
+from minox_qms.hooks.http import Answer, HttpClient, Limits, Request, Timing, UnusableBodyError
 from minox_qms.hooks.messages import messages_of
 from minox_qms.hooks.policy import Kind
 from tests.hooks.fake_server import FakeServer, FakeTime, Reply

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from include.errors import (
     AccessError,
@@ -184,6 +191,37 @@ def test_speaking_tls_to_a_plain_server_was_never_sent(server: FakeServer, kind:
     with pytest.raises(TransientError, match="no connection"):
         client.send(request_of(kind), parse)
     assert server.seen == []
+
+
+@pytest.fixture(scope="module")
+def tls_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Port of a server with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    certificate = certificate.serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    signed = certificate.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    fake = FakeServer(tls=context)
+    yield fake.port
+    fake.stop()
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_certificate_nobody_vouches_for_ends_before_anything_is_sent(
+    tls_port: int, kind: Kind, fake_time: FakeTime
+) -> None:
+    client = HttpClient("qms", f"https://localhost:{tls_port}", limits=LIMITS, timing=timing_of(fake_time))
+    with pytest.raises(TransientError, match="no connection") as caught:
+        client.send(request_of(kind), parse)
+    assert "SSLCertVerificationError" in caught.value.detail
+    assert len(fake_time.sleeps) == LIMITS.attempts - 1
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.TOKEN])

@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,15 @@ from cryptography.fernet import Fernet
 
 from include.errors import ConfigurationError, GrantRefusedError, TransientError
 from include.storage.engine import engine_from_url
-from include.storage.grants import AIRFLOW_KEY_VARIABLE, KEY_FILE, KEY_VARIABLE, Cipher, GrantStore, fingerprint
+from include.storage.grants import (
+    AIRFLOW_KEY_VARIABLE,
+    KEY_FILE,
+    KEY_VARIABLE,
+    Cipher,
+    GrantStore,
+    LockedGrant,
+    fingerprint,
+)
 from include.storage.tables import oauth_grant
 from minox_qms.hooks.http import Limits, Timing
 from minox_qms.hooks.oauth import TokenSource
@@ -526,6 +535,23 @@ def test_a_pair_survives_the_database_going_away(empty: sa.Engine, tokens: Token
     row = stored(empty)
     assert (row["state"], row["generation"], row["spent_seeds"]) == ("good", 2, [fingerprint("seed-one")])
     assert Cipher().decrypt(row["refresh_token"]) == "refresh-geheim-2"
+
+
+def test_a_pair_that_was_stored_though_the_answer_was_lost(empty: sa.Engine, tokens: TokenServer) -> None:
+    class LosesTheFirstAnswer(GrantStore):
+        lost = False
+
+        @contextmanager
+        def locked(self, conn_id: str) -> Iterator[LockedGrant]:
+            with super().locked(conn_id) as held:
+                yield held
+            if not self.lost:
+                self.lost = True
+                raise sa.exc.OperationalError("COMMIT", {}, Exception("connection lost"))
+
+    one = TokenSource(lambda: site(tokens.url), LosesTheFirstAnswer(lambda: empty), limits=SHORT)
+    assert one.token() == "access-geheim-1"
+    assert (stored(empty)["generation"], len(tokens.seen)) == (1, 1)
 
 
 def test_a_pair_that_cannot_be_stored_is_said(empty: sa.Engine, tokens: TokenServer) -> None:

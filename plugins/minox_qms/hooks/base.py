@@ -12,7 +12,8 @@ from airflow.sdk import BaseHook
 from include.errors import ConfigurationError, ConnectorError
 from include.storage.engine import engine
 from include.storage.grants import GrantStore
-from minox_qms.hooks.http import NAMES, HttpClient, Limits, Pacer, Stats, Timing
+from minox_qms.hooks.address import NAMES
+from minox_qms.hooks.http import HttpClient, Limits, Pacer, Stats, Timing
 from minox_qms.hooks.oauth import TokenSource
 from minox_qms.hooks.site import Site, site_of
 

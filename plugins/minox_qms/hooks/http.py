@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import random
 import time
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003 - resolved at run time by the dataclass
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -28,6 +25,7 @@ from include.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from minox_qms.hooks.address import NAMES, checked_base_url, encode_query, origin
 from minox_qms.hooks.messages import messages_of
 from minox_qms.hooks.policy import (
     Action,
@@ -38,6 +36,7 @@ from minox_qms.hooks.policy import (
     outcome_of_error,
     outcome_of_status,
 )
+from minox_qms.hooks.waits import asked_wait, nothing_remains
 from minox_qms.hooks.watchdog import DeadlineAdapter
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-NAMES: Final = {"minox": "Minox", "qms": "QMS"}
 _CHUNK = 65_536
-_FAR_CLOCK = 1.5  # seconds; a smaller difference with the server's Date is its rounding and the way here
 _HTTP_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -211,65 +208,6 @@ class Bearer(AuthBase):
         return request
 
 
-def encode_query(query: tuple[tuple[str, str], ...]) -> str:
-    """Encode parameters the way they are sent: everything but letters, digits and `-._~` escaped, a blank as %20."""
-    return urlencode(query, quote_via=quote, safe="")
-
-
-def checked_base_url(url: str, system: str) -> str:
-    """Check the base address of a system: https, or http on the own machine.
-
-    Args:
-        url: Address, with or without a path.
-        system: `minox` or `qms`.
-
-    Returns:
-        The address without a slash at its end.
-
-    Raises:
-        ConfigurationError: It is no http(s) address, holds a login or a query, or is plain http to another machine.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if (
-        not host
-        or " " in url
-        or parts.scheme not in {"http", "https"}
-        or parts.username
-        or parts.query
-        or parts.fragment
-    ):
-        raise ConfigurationError(
-            f"The host of the {NAMES[system]} connection is not a plain web address such as https://host.",
-            system=system,
-        )
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigurationError(
-            f"The {NAMES[system]} connection must use https; plain http is for this machine itself only.",
-            detail=f"host {host}",
-            system=system,
-        )
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of an address; the usual port of its scheme when it names none."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
 class HttpClient:
     """Sends requests to one system, by the policy.
 
@@ -419,31 +357,9 @@ class HttpClient:
             self._pacer.block_for(seconds)
 
     def asked_wait(self, answer: Answer) -> float | None:
-        """Read how long an answer asks us to wait.
-
-        Returns:
-            Seconds, at most the cap: from Retry-After (seconds or a date), else from `x-rate-limit-reset` (epoch in
-            milliseconds) when nothing remains or the status is 429; None when it does not ask.
-        """
-        seconds = self._retry_after(answer)
-        if seconds is None and (answer.status == requests.codes.too_many_requests or _remaining(answer) == 0):
-            reset = _number(answer.headers.get("x-rate-limit-reset"))
-            seconds = None if reset is None else reset / 1000 - self._server_clock(answer)
-        return None if seconds is None else min(max(0.0, seconds), self._limits.wait_cap)
-
-    def _retry_after(self, answer: Answer) -> float | None:
-        text = answer.headers.get("Retry-After", "").strip()
-        seconds = _number(text)
-        if seconds is not None:
-            return seconds
-        instant = _http_date(text)
-        return None if instant is None else instant - self._server_clock(answer)
-
-    def _server_clock(self, answer: Answer) -> float:
-        """Return the time by the server's own clock when that is far from ours, else by ours, which is finer."""
-        ours = self._timing.clock()
-        theirs = _http_date(answer.headers.get("Date", ""))
-        return ours if theirs is None or abs(theirs - ours) < _FAR_CLOCK else theirs
+        """Return how many seconds an answer asks us to wait, at most the cap; None when it does not ask."""
+        seconds = asked_wait(answer, self._timing.clock())
+        return None if seconds is None else min(seconds, self._limits.wait_cap)
 
     @property
     def limits(self) -> Limits:
@@ -459,25 +375,6 @@ class HttpClient:
     def tokens(self) -> Tokens | None:
         """Source of bearer tokens."""
         return self._tokens
-
-
-def _number(text: str | None) -> float | None:
-    """Read a plain, not negative number."""
-    if text is None or not text.isascii() or not text.replace(".", "", 1).isdigit() or len(text) > 20:  # noqa: PLR2004
-        return None
-    return float(text)
-
-
-def _remaining(answer: Answer) -> float | None:
-    return _number(answer.headers.get("x-rate-limit-remaining"))
-
-
-def _http_date(text: str) -> float | None:
-    try:
-        instant = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
 
 
 class _Exchange:
@@ -513,7 +410,7 @@ class _Exchange:
 
     def _obey_budget(self, answer: Answer) -> None:
         """When nothing remains of the limit, the next request waits; a 429 does that by itself."""
-        if answer.status != requests.codes.too_many_requests and _remaining(answer) == 0:
+        if answer.status != requests.codes.too_many_requests and nothing_remains(answer):
             self._client.hold(self._client.asked_wait(answer) or 0.0)
 
     def _act(self, outcome: Outcome, detail: str, answer: Answer | None) -> None:

@@ -13,15 +13,8 @@ import sqlalchemy as sa
 
 from include.errors import ConfigurationError, GrantRefusedError, TransientError
 from include.storage.grants import Grant, GrantStore, LockedGrant, Pair, fingerprint
-from minox_qms.hooks.http import (
-    NAMES,
-    Answer,
-    HttpClient,
-    Limits,
-    Request,
-    Timing,
-    UnusableBodyError,
-)
+from minox_qms.hooks.address import NAMES
+from minox_qms.hooks.http import Answer, HttpClient, Limits, Request, Timing, UnusableBodyError
 from minox_qms.hooks.policy import Kind
 from minox_qms.hooks.site import TOKEN_PATHS, Site
 

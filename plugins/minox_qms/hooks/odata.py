@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from include.errors import InvariantError
-from minox_qms.hooks.http import encode_query
+from minox_qms.hooks.address import encode_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

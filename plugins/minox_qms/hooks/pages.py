@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from include.errors import ContractViolationError
-from minox_qms.hooks.http import NAMES, UnusableBodyError
+from minox_qms.hooks.address import NAMES
+from minox_qms.hooks.http import UnusableBodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 import msgspec
 
 from include.errors import InvariantError, TransientError
+from minox_qms.hooks.address import encode_query
 from minox_qms.hooks.base import SystemHook
-from minox_qms.hooks.http import Answer, Request, UnusableBodyError, encode_query
+from minox_qms.hooks.http import Answer, Request, UnusableBodyError
 from minox_qms.hooks.odata import MAX_QUERY, all_of, any_of, literal
 from minox_qms.hooks.pages import Page, odata_page, walk
 from minox_qms.hooks.policy import Kind

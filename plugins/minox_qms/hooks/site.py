@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from include.errors import ConfigurationError
-from minox_qms.hooks.http import NAMES, checked_base_url
+from minox_qms.hooks.address import NAMES, checked_base_url
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

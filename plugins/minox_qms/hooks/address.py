@@ -1,0 +1,70 @@
+"""The names of both systems, and the addresses that may be talked to."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from include.errors import ConfigurationError
+
+NAMES: Final = {"minox": "Minox", "qms": "QMS"}
+
+
+def encode_query(query: tuple[tuple[str, str], ...]) -> str:
+    """Encode parameters the way they are sent: everything but letters, digits and `-._~` escaped, a blank as %20."""
+    return urlencode(query, quote_via=quote, safe="")
+
+
+def checked_base_url(url: str, system: str) -> str:
+    """Check the base address of a system: https, or http on the own machine.
+
+    Args:
+        url: Address, with or without a path.
+        system: `minox` or `qms`.
+
+    Returns:
+        The address without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, holds a login or a query, or is plain http to another machine.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if (
+        not host
+        or " " in url
+        or parts.scheme not in {"http", "https"}
+        or parts.username
+        or parts.query
+        or parts.fragment
+    ):
+        raise ConfigurationError(
+            f"The host of the {NAMES[system]} connection is not a plain web address such as https://host.",
+            system=system,
+        )
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"The {NAMES[system]} connection must use https; plain http is for this machine itself only.",
+            detail=f"host {host}",
+            system=system,
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address; the usual port of its scheme when it names none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)

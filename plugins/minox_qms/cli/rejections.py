@@ -1,0 +1,74 @@
+"""`minox-qms rejections`: what is in quarantine, and why."""
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that the others start without it
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from minox_qms.cli.asking import (
+    AfterOption,
+    EntityOption,
+    JsonOption,
+    LimitOption,
+    entity_named,
+    link_named,
+    reading,
+    tell_more,
+)
+from minox_qms.cli.errors import LinkOption, told
+from minox_qms.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from include.storage.queries import RejectionRow
+
+
+@told
+def rejections(
+    link: LinkOption = None,
+    entity: EntityOption = None,
+    reason: Annotated[str | None, typer.Option(help="Only with this reason among their findings.")] = None,
+    key: Annotated[str | None, typer.Option("--key", "-k", help="Only this record.")] = None,
+    solved: Annotated[bool, typer.Option("--solved", help="Those that became good, or are gone.")] = False,
+    payload: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Print the record with this key as it was received.")
+    ] = None,
+    limit: LimitOption = 100,
+    after: AfterOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the rejected records with everything that is wrong with them."""
+    from include.storage import queries
+
+    name, which = link_named(link), entity_named(entity)
+    with reading() as connection:
+        if payload is not None:
+            typer.echo(queries.payload_of(connection, name, payload, entity=which) or "")
+            return
+        page = queries.rejections(
+            connection, name, entity=which, reason=reason, key=key, solved=solved, limit=limit, after=after
+        )
+    if json:
+        print_json({"rows": page.rows, "after": page.after})
+        return
+    print_table(
+        f"{'Solved' if solved else 'Open'} rejections of {name}",
+        ("entity", "key", "reason", "what is wrong", "first seen", "last seen", "times#"),
+        (
+            (one.entity, one.source_key, one.reason, _findings(one), one.first_seen, one.last_seen, one.times)
+            for one in page.rows
+        ),
+        empty="none.",
+    )
+    tell_more(page.after)
+
+
+def _findings(one: RejectionRow) -> str:
+    """All findings, one a line, each with its field."""
+    return "\n".join(
+        f"{finding['reason']} ({finding['field']}): {finding['message']}"
+        if finding.get("field")
+        else f"{finding['reason']}: {finding['message']}"
+        for finding in one.findings
+    )

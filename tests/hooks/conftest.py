@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="minox-qms-airflow-"))  # before the first airflow import
+if "AIRFLOW_HOME" not in os.environ:  # before the first airflow import, which makes files there
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="minox-qms-airflow-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 from include.storage.grants import KEY_VARIABLE
 from tests.hooks.fake_server import FakeServer, FakeTime

@@ -24,7 +24,7 @@ def asked_wait(answer: Answer, now: float) -> float | None:
 
     Returns:
         Seconds from now, 0 when it is over already: from Retry-After (seconds or a date), else from
-        `x-rate-limit-reset` (epoch in milliseconds) when nothing remains or the status is 429; None when it does not ask.
+        `x-rate-limit-reset` (epoch in milliseconds) when nothing remains or the status is 429; None without either.
     """
     text = answer.headers.get("Retry-After", "").strip()
     seconds, instant = _number(text), _http_date(text)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minox_qms.cli.asking import JsonOption, reading
-from minox_qms.cli.errors import LinkOption, told
+from minox_qms.cli.errors import told
 from minox_qms.cli.output import counted, moment, print_json, print_table
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 @told
-def status(link: LinkOption = None, json: JsonOption = False) -> None:
+def status(
+    link: Annotated[str | None, typer.Option("--link", "-l", help="Only this link; all of them when left out.")] = None,
+    json: JsonOption = False,
+) -> None:
     """Show how the links are doing: last runs, what is open, grants, silence."""
     from include.settings.load import find_link, load_links
     from include.storage.overview import link_status

@@ -70,7 +70,7 @@ def outcomes_of(connection: sa.Connection, run: Run, entity: str) -> dict[str, s
             sync_outcome.c.run == run.id, sync_outcome.c.entity == entity
         )
     )
-    return dict(row.tuple() for row in rows)
+    return dict(rows.all())
 
 
 def note_outcomes(connection: sa.Connection, run: Run, entity: str, outcomes: Iterable[Outcome]) -> None:

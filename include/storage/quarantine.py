@@ -64,13 +64,12 @@ def put_aside(connection: sa.Connection, run: Run, entity: str, rejected: Sequen
     if not rows:
         return set()
     known = dict(
-        row.tuple()
-        for row in connection.execute(
+        connection.execute(
             sa.select(quarantine.c.source_key, quarantine.c.reason).where(
                 *_open(run.link, entity),
                 quarantine.c.source_key == sa.any_(sa.literal([row["source_key"] for row in rows])),
             )
-        )
+        ).all()
     )
     statement = insert(quarantine)
     again = sa.case((quarantine.c.last_run == statement.excluded.last_run, 0), else_=1)

@@ -24,6 +24,7 @@ PROBE = """
 import json, socket, sys, time
 from pathlib import Path
 import airflow.sdk
+import psycopg  # Airflow's own, with its metadata in PostgreSQL
 from airflow.dag_processing.dagbag import DagBag
 
 DagBag(sys.argv[2], collect_dags=False)

@@ -1,0 +1,73 @@
+# `make help` lists what there is. Needs nothing but GNU make and Python 3.11-3.13 with venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CODE := include plugins sandbox dags demo tests
+WORKERS ?= 2
+AIRFLOW_PORT ?= 8080
+MINOX_PORT ?= 8701
+QMS_PORT ?= 8702
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo demo-down test lint format lock docs
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# -- installing ----------------------------------------------------------------------------------------------------------
+
+install: $(VENV)/.installed  ## Make .venv with the pinned requirements and the project itself
+
+install-dev: $(VENV)/.installed-dev  ## The same, with what the tests need
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Python 3.11, 3.12 or 3.13 is needed; '$(PYTHON)' is not one. Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python requirements.txt pyproject.toml
+	@echo "Installing the pinned requirements; this takes a minute or two the first time."
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+# -- the demo ------------------------------------------------------------------------------------------------------------
+
+demo: install  ## Both directions over the sandbox in a real Airflow; stays up and says where to look
+	@$(BIN)/python -m demo up --airflow-port $(AIRFLOW_PORT) --minox-port $(MINOX_PORT) --qms-port $(QMS_PORT)
+
+demo-down:  ## End everything that the demo started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo down; fi
+
+# -- developing ----------------------------------------------------------------------------------------------------------
+
+test: install-dev lint  ## Lint, types and all tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -q
+
+lint: install-dev  ## ruff and mypy
+	$(BIN)/ruff check --quiet $(CODE)
+	$(BIN)/ruff format --quiet --check $(CODE)
+	$(BIN)/mypy $(CODE)
+
+format: install-dev  ## Let ruff mend what it can
+	$(BIN)/ruff check --quiet --fix $(CODE)
+	$(BIN)/ruff format --quiet $(CODE)
+
+lock: install-dev  ## Write the pins anew (requirements*.txt)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' requirements-dev.in -o requirements-dev.txt
+
+docs: install-dev  ## Write the generated pages anew
+	$(BIN)/python -m include.settings.schema
+	$(BIN)/python -m include.mapping.pages
+	$(BIN)/python -m minox_qms.cli.docs

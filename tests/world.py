@@ -195,6 +195,9 @@ class World:
             params |= dict(zip(("from_date", "to_date"), dates or ("2026-01-01", "2026-12-31"), strict=True))
         return self._run("qms_invoices", link, run_id, params)
 
+    def run_reconciliation(self, link: str = "test", dates: tuple[str, str] = ("2026-01-01", "2026-12-31")) -> Ran:
+        return self._run("reconcile", link, None, dict(zip(("from_date", "to_date"), dates, strict=True)))
+
     def _run(self, module: str, link: str, run_id: str | None, params: dict[str, Any]) -> Ran:
         run_id = run_id or f"test__{uuid.uuid4().hex[:8]}"
         dag = _build(module)(load_link(self.directory / f"{link}.yaml"))
@@ -247,6 +250,18 @@ class World:
     def scalar(self, query: str, **values: Any) -> Any:
         with self.database.connect() as connection:
             return connection.scalar(sa.text(query), values)
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        with self.database.connect() as connection:
+            return list(connection.execute(sa.text(query), values).all())
+
+    def session_token(self, system: str) -> str:
+        """An access token for a test that acts as a user of the system."""
+        from minox_qms.hooks.minox import MinoxHook
+        from minox_qms.hooks.qms import QmsHook
+
+        hook = MinoxHook("minox_test", 123456, 1, 1000) if system == "minox" else QmsHook("qms_test", 3)
+        return hook.tokens.token()
 
     def execute(self, query: str, **values: Any) -> None:
         with self.database.begin() as connection:

@@ -171,13 +171,18 @@ def replan(engine: sa.Engine, run: Run, plan: dict[str, Any]) -> None:
         connection.execute(sa.update(sync_run).where(sync_run.c.id == run.id).values(plan=plan))
 
 
-def missed_intervals(engine: sa.Engine, run: Run, entity: str) -> list[dict[str, Any]]:
-    """Plans of earlier interval runs that ended before every record had an outcome, and that no later one made up for.
+def missed_runs(engine: sa.Engine, run: Run, entity: str) -> dict[int, dict[str, Any]]:
+    """Earlier interval runs that ended before every record had an outcome, and that no later one made up for.
+
+    A later run made up for one when it finished, and its own interval covers the other's or its plan names it.
 
     Args:
         engine: Of the connector's database.
         run: The run that asks.
         entity: Of the outcomes, e.g. `invoices`.
+
+    Returns:
+        Their plans, by number.
     """
     other, later = sync_run.alias("other"), sync_run.alias("later")
 
@@ -196,17 +201,28 @@ def missed_intervals(engine: sa.Engine, run: Run, entity: str) -> list[dict[str,
         same = sa.and_(which.c.link == run.link, which.c.direction == run.direction, sa.not_(which.c.dry_run))
         return sa.and_(same, which.c.plan["from_date"].astext.is_(None), which.c.plan["start"].astext.is_not(None))
 
+    covers = sa.and_(instant(later, "start") <= instant(other, "start"), instant(later, "end") >= instant(other, "end"))
+    names = later.c.plan["missed_runs"].contains(sa.func.to_jsonb(other.c.id))
     made_up = sa.exists().where(
         is_interval(later),
         later.c.id > other.c.id,
         finished(later),
-        instant(later, "start") <= instant(other, "start"),
-        instant(later, "end") >= instant(other, "end"),
+        sa.or_(covers, sa.func.coalesce(names, sa.false())),
     )
     recent = other.c.started_at > sa.func.clock_timestamp() - sa.text(f"interval '{MISSED_DAYS} days'")
-    query = sa.select(other.c.plan).where(is_interval(other), other.c.id < run.id, recent, ~finished(other), ~made_up)
+    query = (
+        sa.select(other.c.id, other.c.plan)
+        .where(is_interval(other), other.c.id < run.id, recent, ~finished(other), ~made_up)
+        .order_by(other.c.id)
+    )
     with engine.connect() as connection:
-        return list(connection.scalars(query))
+        return {row.id: row.plan for row in connection.execute(query)}
+
+
+def holds_claim(connection: sa.Connection, run: Run) -> bool:
+    """Tell whether the link's direction is this run's, and keep it so until the transaction ends."""
+    mine = sa.select(run_claim.c.run).where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
+    return connection.scalar(mine.with_for_update(read=True)) == run.id
 
 
 def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:
@@ -229,6 +245,15 @@ def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> 
     return end
 
 
+def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str | None) -> None:
+    """Note why a task of the run failed; None when it went well, perhaps after a retry."""
+    failures = sync_run.c.failures
+    changed = failures.concat({task_id: message}) if message is not None else failures.op("-")(task_id)
+    statement = sa.update(sync_run).where(sync_run.c.id == run.id).values(failures=changed)
+    with engine.begin() as connection:
+        connection.execute(statement if message is not None else statement.where(failures.has_key(task_id)))
+
+
 def unfinished_entities(engine: sa.Engine, run: Run, entities: list[str]) -> list[str]:
     """Say for which of these entities the run did not come to a good end, and why."""
     with engine.connect() as connection:
@@ -238,11 +263,13 @@ def unfinished_entities(engine: sa.Engine, run: Run, entities: list[str]) -> lis
             )
         )
         known = {row.entity: row for row in rows}
+        failures = connection.scalar(sa.select(sync_run.c.failures).where(sync_run.c.id == run.id)) or {}
     found = []
     for entity in entities:
         row = known.get(entity)
         if row is None:
-            found.append(f"{entity}: not read")
+            why = failures.get(f"{entity}.stage") or failures.get("stage") or failures.get("open_run")
+            found.append(f"{entity}: {why or 'not read, since what it depends on failed'}")
         elif row.state != "good":
             found.append(f"{entity}: {row.message or row.state}")
     return found

@@ -52,6 +52,7 @@ sync_run = sa.Table(
     _instant("finished_at"),
     sa.Column("message", sa.Text),
     sa.Column("figures", JSONB, comment="Requests, bytes and waits per system"),
+    sa.Column("failures", JSONB, nullable=False, server_default="{}", comment="Per task that failed: why"),
     sa.UniqueConstraint("dag_id", "run_id"),
     sa.Index("ix_sync_run_link_direction_id", "link", "direction", "id"),
 )
@@ -308,6 +309,23 @@ entity_report = sa.Table(
     sa.Index(
         "ix_entity_report_due", "link", postgresql_where=sa.text("reported IS NULL OR reported IS DISTINCT FROM wanted")
     ),
+)
+
+reconciliation_finding = sa.Table(
+    "reconciliation_finding",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("run", sa.ForeignKey("sync_run.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="missing, extra, different, deleted, edited"),
+    sa.Column("invoice_header_id", sa.BigInteger),
+    sa.Column("invoice_number", sa.Text),
+    sa.Column("customer", sa.Integer),
+    sa.Column("in_qms", sa.Numeric(18, 2)),
+    sa.Column("in_ledger", sa.Numeric(18, 2)),
+    sa.Column("in_minox", sa.Numeric(18, 2)),
+    sa.Column("message", sa.Text, nullable=False),
+    _instant("found_at", now=True),
 )
 
 link_fact = sa.Table(

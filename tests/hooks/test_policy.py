@@ -42,7 +42,7 @@ FORBIDDEN       STOP_RUN     STOP_RUN       STOP_RUN       STOP_RUN       STOP_R
 NOT_FOUND       STOP_RUN     STOP_RUN       STOP_RUN       REFUSE_RECORD  STOP_RUN
 OTHER_4XX       FAIL         FAIL           FAIL           FAIL           STOP_RUN
 TOO_MANY        WAIT         WAIT           WAIT           WAIT           WAIT
-UNAVAILABLE     WAIT         WAIT           LOOK_UP        LOOK_UP        WAIT
+UNAVAILABLE     WAIT         LOOK_UP        LOOK_UP        LOOK_UP        WAIT
 SERVER_ERROR    RETRY        LOOK_UP        LOOK_UP        LOOK_UP        RETRY
 UNUSABLE        FAIL         LOOK_UP        LOOK_UP        LOOK_UP        RETRY
 """

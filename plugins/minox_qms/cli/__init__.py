@@ -11,6 +11,7 @@ from minox_qms.cli.explain import explain
 from minox_qms.cli.invoice import invoice
 from minox_qms.cli.migrate import migrate
 from minox_qms.cli.outcomes import outcomes
+from minox_qms.cli.reconcile import reconcile
 from minox_qms.cli.rejections import rejections
 from minox_qms.cli.run import run
 from minox_qms.cli.status import status
@@ -33,14 +34,10 @@ app.command()(changes)
 app.command()(explain)
 app.command()(invoice)
 app.command()(checks)
+app.command()(reconcile)
 app.command()(migrate)
 
 
 def main() -> None:
     """Entry point of the command `minox-qms`."""
     app()
-
-
-@app.callback()
-def _root() -> None:
-    """Keep `run` a command of its own while it is the only one."""

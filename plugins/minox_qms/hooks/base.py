@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.errors import ConfigurationError, ConnectorError
 from include.storage.engine import engine
@@ -55,8 +56,22 @@ class SystemHook(BaseHook, ABC):
 
     @cached_property
     def site(self) -> Site:
-        """What the Airflow connection says."""
-        return site_of(self.get_connection(self.conn_id), self.system, self.conn_id)
+        """What the Airflow connection says.
+
+        Raises:
+            ConfigurationError: There is no such connection, or it lacks something.
+        """
+        try:
+            connection = self.get_connection(self.conn_id)
+        except AirflowNotFoundException as error:
+            variable = f"AIRFLOW_CONN_{self.conn_id.upper()}"
+            raise ConfigurationError(
+                f"Airflow has no connection {self.conn_id!r}, which the link's file names: make it in the UI, or set "
+                f"{variable}.",
+                system=self.system,
+                field="conn_id",
+            ) from error
+        return site_of(connection, self.system, self.conn_id)
 
     @cached_property
     def grants(self) -> GrantStore:

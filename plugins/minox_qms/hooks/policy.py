@@ -76,7 +76,7 @@ _ROWS: Final = {
     _O.NOT_FOUND:     (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.REFUSE_RECORD, _A.STOP_RUN),
     _O.OTHER_4XX:     (_A.FAIL,          _A.FAIL,          _A.FAIL,          _A.FAIL,          _A.STOP_RUN),
     _O.TOO_MANY:      (_A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT),
-    _O.UNAVAILABLE:   (_A.WAIT,          _A.WAIT,          _A.LOOK_UP,       _A.LOOK_UP,       _A.WAIT),
+    _O.UNAVAILABLE:   (_A.WAIT,          _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.WAIT),
     _O.SERVER_ERROR:  (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
     _O.UNUSABLE:      (_A.FAIL,          _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
 }

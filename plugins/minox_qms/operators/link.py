@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.errors import ConfigurationError, ConnectorError
 from include.settings.load import find_link
 from include.storage.engine import database_error, engine
-from include.storage.runs import find_run, working
+from include.storage.runs import find_run, note_failure, working
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 
@@ -52,9 +52,7 @@ class LinkOperator(BaseOperator):
         """Work while the run holds the link's direction; settings and rights that are wrong are not retried."""
         try:
             settings = find_link(self.link)
-            run = self.run_of(context, settings)
-            with working(self.engine, run):
-                return self.work(settings, run)
+            return self._work_for(self.run_of(context, settings), settings)
         except ConfigurationError as error:
             self.explain(error)
             raise AirflowFailException(str(error)) from error
@@ -65,6 +63,17 @@ class LinkOperator(BaseOperator):
             told = database_error(error)
             self.explain(told)
             raise told from None  # the database's own words quote whole rows
+
+    def _work_for(self, run: Run, settings: LinkSettings) -> Any:
+        """Work for a run, and note with it whether that went well."""
+        try:
+            with working(self.engine, run):
+                result = self.work(settings, run)
+        except ConnectorError as error:
+            note_failure(self.engine, run, self.task_id, str(error))
+            raise
+        note_failure(self.engine, run, self.task_id, None)
+        return result
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:  # noqa: ARG002 - the first task's need
         """The run that the task belongs to."""

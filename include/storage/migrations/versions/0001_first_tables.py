@@ -532,6 +532,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("figures", postgresql.JSONB(), nullable=True, comment="Requests, bytes and waits per system"),
+        sa.Column(
+            "failures", postgresql.JSONB(), server_default="{}", nullable=False, comment="Per task that failed: why"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_run")),
         sa.UniqueConstraint("dag_id", "run_id", name=op.f("uq_sync_run_dag_id_run_id")),
     )
@@ -563,6 +566,26 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         ),
         sa.PrimaryKeyConstraint("link", "local_date", name=op.f("pk_daily_sweep")),
     )
+    op.create_table(
+        "reconciliation_finding",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("run", sa.BigInteger(), nullable=False),
+        sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="missing, extra, different, deleted, edited"),
+        sa.Column("invoice_header_id", sa.BigInteger(), nullable=True),
+        sa.Column("invoice_number", sa.Text(), nullable=True),
+        sa.Column("customer", sa.Integer(), nullable=True),
+        sa.Column("in_qms", sa.Numeric(precision=18, scale=2), nullable=True),
+        sa.Column("in_ledger", sa.Numeric(precision=18, scale=2), nullable=True),
+        sa.Column("in_minox", sa.Numeric(precision=18, scale=2), nullable=True),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run"], ["sync_run.id"], name=op.f("fk_reconciliation_finding_run_sync_run"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_finding")),
+    )
+    op.create_index(op.f("ix_reconciliation_finding_run"), "reconciliation_finding", ["run"], unique=False)
     op.create_table(
         "run_claim",
         sa.Column("link", sa.Text(), nullable=False),

@@ -1,0 +1,58 @@
+"""QMS, ledger and Minox compared: one DAG per link, every evening."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+
+from minox_qms.operators.open_reconciliation import OpenReconciliationOperator
+from minox_qms.operators.reconcile import ReconcileOperator
+from minox_qms.wiring import START, TIMEZONE, build_dags, default_args
+
+if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
+
+PREFIX = "reconcile"
+SCHEDULE = "30 20 * * *"
+DOC = """# Reconciliation of {link}
+
+Compares, to the cent, QMS's processed invoices of the last {days} days, the ledger, and what Minox holds. It writes
+nothing in either system. To compare another period, trigger it with **From** and **To**.
+
+**When it is red**
+
+| finding | what to do |
+|---|---|
+| `missing` | No run has taken the invoice up: run its range of dates; the message says more. |
+| `deleted` | Somebody deleted the entry in Minox: ask them; to book it again, re-offer it. |
+| `edited` | Somebody edited the entry in Minox: the message says which lines. |
+| `different` | The totals differ: the invoice was changed after it was booked, or booked otherwise. |
+| `extra` | Minox has it and QMS does not: it was withdrawn in QMS, or typed in by hand. |
+
+`minox-qms reconcile --link {link}` shows the same table.
+"""
+
+
+def build(link: LinkSettings) -> DAG:
+    """Make the DAG of a link."""
+    common = {"link": link.name, "direction": "reconcile"}
+    with DAG(
+        f"{PREFIX}__{link.name}",
+        schedule=CronDataIntervalTimetable(SCHEDULE, timezone=TIMEZONE),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        tags=["minox-qms", "reconciliation", link.name],
+        doc_md=DOC.format(link=link.name, days=link.bookings.sweep_days),
+        default_args=default_args(),
+        params={
+            "from_date": Param(default=None, type=["null", "string"], format="date", title="From"),
+            "to_date": Param(default=None, type=["null", "string"], format="date", title="To"),
+        },
+    ) as dag:
+        OpenReconciliationOperator(task_id="open_run", **common) >> ReconcileOperator(task_id="reconcile", **common)
+    return dag
+
+
+globals().update(build_dags(build, PREFIX))

@@ -25,7 +25,7 @@ def near_ones(connection: sa.Connection, known: sa.Select[Any], column: sa.Colum
         sa.func.left(column, 1) == wanted[:1], sa.func.right(column, 1) == wanted[-1:], column.contains(wanted)
     )
     close = sa.or_(length.between(len(wanted) - 2, len(wanted) + 2), column.contains(wanted))
-    names = connection.scalars(known.where(similar, close).limit(MAX_COMPARED)).all()
+    names = connection.scalars(known.distinct().where(similar, close).limit(MAX_COMPARED)).all()
     found = difflib.get_close_matches(wanted, names, n=NEAR)
     found += sorted(name for name in names if wanted in name and name not in found)[: NEAR - len(found)]
     return f"; near it: {', '.join(found)}" if found else ""

@@ -97,7 +97,7 @@ def test_records_that_qms_lost_are_referred_to_no_more(database: sa.Engine) -> N
 def test_changes_are_kept_field_by_field(database: sa.Engine) -> None:
     link = new_link()
     run = new_run(database, link)
-    changes = {"Name": ["Hoog", "Hoog tarief"], "Percentage": [None, "21"]}
+    changes: dict[str, list[Any]] = {"Name": ["Hoog", "Hoog tarief"], "Percentage": [None, "21"]}
     with database.begin() as connection:
         note_changes(connection, run, "vat_codes", [Change("1", 5, "updated", changes)])
         note_changes(connection, run, "vat_codes", [])

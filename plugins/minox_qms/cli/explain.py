@@ -104,7 +104,7 @@ def _near(connection: sa.Connection, link: str, entity: str, key: str) -> str:
     from include.storage.tables import STAGING, sync_run
 
     table = STAGING[entity]
-    known = sa.select(table.c.key).distinct().join(sync_run, sync_run.c.id == table.c.run)
+    known = sa.select(table.c.key).join(sync_run, sync_run.c.id == table.c.run)
     return near_ones(connection, known.where(sync_run.c.link == link), table.c.key, key)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,32 @@ def source_hash(
         ],
     }
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+
+
+def fingerprint(
+    invoice: SourceInvoice, *, excluded_line_states: Collection[str], description_fields: Iterable[str]
+) -> str:
+    """Take a fingerprint that says itself which settings it was taken with, so that it outlives a change of them.
+
+    Args:
+        invoice: The invoice.
+        excluded_line_states: See `source_hash`.
+        description_fields: See `source_hash`.
+
+    Returns:
+        The hash, a blank, and the settings as JSON.
+    """
+    states, fields = sorted(excluded_line_states), sorted(set(description_fields))
+    digest = source_hash(invoice, excluded_line_states=states, description_fields=fields)
+    return f"{digest} {json.dumps([states, fields], separators=(',', ':'))}"
+
+
+def is_same(invoice: SourceInvoice, taken: str | None) -> bool:
+    """Tell whether an invoice is as it was when a fingerprint was taken, whatever the settings are now."""
+    if taken is None:
+        return False
+    states, fields = json.loads(taken.partition(" ")[2])
+    return fingerprint(invoice, excluded_line_states=states, description_fields=fields) == taken
 
 
 def _line_key(line: OverviewInvoiceLine) -> tuple[bool, int, str]:

@@ -76,7 +76,7 @@ def arrange(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """
     by_code: dict[str, list[Reason]] = {code: [] for code in ORDER}
     for reason in reasons:
-        by_code[reason.code].append(reason)
+        by_code.setdefault(reason.code, []).append(reason)  # those of the checks of staging come last
     return tuple(reason for found in by_code.values() for reason in _limited(found))
 
 

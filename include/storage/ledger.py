@@ -68,6 +68,8 @@ class DuePdf:
     invoice_header_id: int
     batch_id: uuid.UUID
     invoice_number: str | None
+    minox_number: int | None
+    customer: int | None
     pdf_state: str
 
 
@@ -160,8 +162,35 @@ def note(
             set_={**values, "read_at": read_at, "updated_at": sa.func.clock_timestamp()},
             where=sa.and_(booking.c.read_at <= read_at, booking.c.state.not_in(list(unless))),
         )
+        .returning(booking.c.invoice_header_id)
     )
-    return written.rowcount == 1
+    return written.first() is not None
+
+
+def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
+    """Give every invoice that a run has read a row, so that a run that dies leaves none behind that nobody knows.
+
+    Args:
+        connection: In a transaction.
+        link: Name of the link.
+        batches: Batch id by InvoiceHeaderId; those that the ledger knows are left as they are.
+        read_at: When the run began to read QMS.
+    """
+    rows = [
+        {
+            "link": link,
+            "invoice_header_id": number,
+            "batch_id": batch,
+            "read_at": read_at,
+            "state": "open",
+            "outcome": "failed",
+            "reason": "technical",
+            "message": "The run stopped before this invoice.",
+        }
+        for number, batch in batches.items()
+    ]
+    if rows:
+        connection.execute(insert(booking).on_conflict_do_nothing(), rows)
 
 
 def change(connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any]) -> None:

@@ -159,6 +159,7 @@ class Receivable(msgspec.Struct, frozen=True, kw_only=True):
     invoice_date: Text = None
     total: Amount = None
     balance: Amount = None
+    document_id: Text = None
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

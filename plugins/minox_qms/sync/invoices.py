@@ -26,10 +26,19 @@ _LATEST = dt.date.max
 
 @dataclass(frozen=True, slots=True)
 class StagedInvoice:
-    """One staged invoice; `source` is None when something of it cannot be read, and `findings` say what."""
+    """One staged invoice; `source` is None when something of it cannot be read, and `findings` say what.
+
+    Attributes:
+        key: InvoiceHeaderId as text; its place in the list (`#17`) when it has none.
+        payload: Its head, as received.
+        header: Its head as far as it can be read.
+        source: The whole invoice; None when something of it cannot be read.
+        findings: What cannot be read.
+    """
 
     key: str
     payload: str
+    header: OverviewInvoice | None
     source: SourceInvoice | None
     findings: tuple[Finding, ...]
 
@@ -69,7 +78,7 @@ def _put_together(
 ) -> StagedInvoice:
     """Read the parts; the faults of all of them together are the findings."""
     findings: list[Finding] = []
-    head, faults = decode_record(header.raw, OverviewInvoice)
+    head, faults = decode_readable(header.raw, OverviewInvoice)
     findings += [Finding("wrong_type", fault.field, fault.message) for fault in faults]
     if key.startswith("#") and not faults:
         findings.append(Finding("missing_id", "InvoiceHeaderId", "The invoice has no InvoiceHeaderId."))
@@ -84,4 +93,4 @@ def _put_together(
         if line is not None:
             read_lines.append(line)
     source = None if head is None or findings else SourceInvoice(head, amounts, tuple(read_lines))
-    return StagedInvoice(key, header.raw.decode(), source, tuple(findings))
+    return StagedInvoice(key, header.raw.decode(), head, source, tuple(findings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from include.storage import ledger
 from include.wire.text import text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.settings.link import LinkSettings
     from include.storage.ledger import DuePdf
     from include.storage.runs import Run
@@ -24,14 +27,33 @@ GIVE_UP_AFTER = 3
 
 
 class PdfAttacher:
-    """Attaches what is due of a link."""
+    """Attaches what is due of a link, until it is done or `max_run_minutes` have passed.
 
-    def __init__(self, engine: sa.Engine, minox: MinoxHook, qms: QmsHook, link: LinkSettings, run: Run) -> None:
+    Args:
+        engine: Of the connector's database.
+        minox: Hook of the administration.
+        qms: Hook of the company.
+        link: The link's settings.
+        run: The run.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        minox: MinoxHook,
+        qms: QmsHook,
+        link: LinkSettings,
+        run: Run,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.engine = engine
         self.minox = minox
         self.qms = qms
         self.link = link
         self.run = run
+        self.clock = clock
 
     def attach(self) -> int:
         """Attach the PDFs that are due.
@@ -44,8 +66,12 @@ class PdfAttacher:
         """
         with self.engine.connect() as connection:
             due = ledger.due_pdfs(connection, self.run.link, self.link.bookings.retry_refused_after)
+        deadline = self.clock() + float(self.link.bookings.max_run_minutes) * 60
         attached, errors = 0, []
         for one in due:
+            if self.clock() >= deadline:
+                log.info("The time for PDFs was up; the next run goes on with them")
+                break
             try:
                 attached += self._attach(one)
             except RecordError as error:
@@ -84,9 +110,14 @@ class PdfAttacher:
         return True
 
     def _document(self, one: DuePdf) -> str | None:
-        """Id of the document that Minox has with the batch."""
-        lines = self.minox.get_batch(one.batch_id) or []
-        return next((text(line.document_id) for line in lines if text(line.document_id) is not None), None)
+        """Id of the document that Minox has with the entry: on its lines, or on its receivable."""
+        for line in self.minox.get_batch(one.batch_id) or []:
+            if (document := text(line.document_id)) is not None:
+                return document
+        if one.customer is None or one.minox_number is None:
+            return None
+        receivable = self.minox.receivable(one.customer, one.minox_number)
+        return None if receivable is None else text(receivable.document_id)
 
     def _note(self, one: DuePdf, state: str | None, message: str | None, document: str | None = None) -> None:
         """Note the PDF's own state; None leaves it as it is."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from include.errors import ConfigurationError, ConnectorError, RefusedError, TransientError, UnknownOutcomeError
+from include.errors import ConnectorError, RefusedError, TransientError, UnknownOutcomeError
 from include.storage import ledger
+from include.storage.runs import RunBusyError, holds_claim
 from include.wire.text import text
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ class Poster:
 
         Returns:
             False when another invoice of the link holds the number, or when a person has excluded the invoice (or
-            another run has booked it) since it was judged: nothing may be sent then.
+            another run has sent it) since it was judged: nothing may be sent then.
+
+        Raises:
+            RunBusyError: Another run has taken over the link's direction.
         """
         values = {
             **facts,
@@ -78,13 +82,18 @@ class Poster:
         }
         try:
             with self.engine.begin() as connection:
+                if not holds_claim(connection, self.run):
+                    raise RunBusyError(
+                        f"Another run took over {self.run.link} ({self.run.direction}); this one sends nothing more.",
+                        system="database",
+                    )
                 return ledger.note(
                     connection,
                     self.run.link,
                     invoice_header_id,
                     values,
                     read_at=self.read_at,
-                    unless=("excluded", "booked"),
+                    unless=("excluded", "booked", "sending"),
                 )
         except sa.exc.IntegrityError as error:
             if "uq_booking_held_number" not in str(error):
@@ -94,7 +103,10 @@ class Poster:
     def post(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry) -> Posted:
         """Send an entry that is intended, and find out what became of it."""
         body = entry.body()
-        for _ in range(TRIES):
+        lost: ConnectorError | None = None
+        for turn in range(TRIES):
+            if lost is not None:
+                self._pause(turn)
             attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
                 lines = self.minox.put_batch(batch, body)
@@ -103,6 +115,7 @@ class Poster:
                 return _refused(error, entry)
             except UnknownOutcomeError as error:
                 self._end(attempt, "unknown", [str(error)])
+                lost = error
             except ConnectorError as error:
                 self._end(attempt, "not sent", [str(error)])
                 return _not_sent(error)
@@ -113,7 +126,14 @@ class Poster:
             found = self.look_up(invoice_header_id, batch)
             if found is not None:
                 return found
-        return _in_doubt(TransientError("Minox kept losing its answers.", system="minox", key=str(batch)))
+        message = "Minox does not take the entry, nor refuse it; it does not have it, and the next run sends it again."
+        detail = "" if lost is None else lost.detail
+        return _not_sent(TransientError(message, detail=detail, system="minox", key=str(batch)))
+
+    def _pause(self, turn: int) -> None:
+        """Wait longer each time, by chance, before an entry goes out again."""
+        client = self.minox.client
+        client.pause(client.timing.random() * client.limits.backoff * 2**turn)
 
     def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
         """Look an entry up that may have arrived; None when Minox does not have it."""
@@ -180,12 +200,17 @@ def _refused(error: RefusedError, entry: Entry) -> Posted:
     return Posted("refused_by_minox", values, reason="refused_by_minox", message=message)
 
 
+def not_there() -> Posted:
+    """An entry that an earlier run sent never arrived: the invoice is open again, and holds no number."""
+    message = "The entry that was sent before did not arrive; it is sent again."
+    return Posted("failed", {"state": "open", "booked_source_hash": None}, "technical", message)
+
+
 def _not_sent(error: ConnectorError) -> Posted:
-    """The request never reached the books: the invoice stays open, and holds no number."""
+    """The entry is not in the books: the invoice stays open, and holds no number."""
     return Posted("failed", {"state": "open", "booked_source_hash": None}, "technical", error.message, error)
 
 
 def _in_doubt(error: ConnectorError) -> Posted:
     message = "The entry was sent, its answer was lost, and Minox could not be asked; the next run looks it up."
-    run_wide = error if isinstance(error, ConfigurationError | TransientError) else None
-    return Posted("in_doubt", {"state": "sending"}, "answer_lost", message, run_wide or error)
+    return Posted("in_doubt", {"state": "sending"}, "answer_lost", message, error)

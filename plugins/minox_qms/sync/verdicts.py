@@ -1,7 +1,8 @@
 """What is to be done with each invoice of a run, before anything is sent (spec, section 3).
 
 The order of the questions is the specification's: excluded, written off, what the ledger says of a booked one; then, as
-soon as debtor and number are usable, whether Minox has it already; then the checks.
+soon as debtor and number are usable, whether Minox has it already; then the checks. An invoice that was written off
+after it was booked has changed after booking: its entry is still in the books.
 """
 
 from __future__ import annotations
@@ -13,37 +14,33 @@ from typing import TYPE_CHECKING
 
 from include.bookings.batch_id import batch_id
 from include.bookings.codes import account_number
-from include.bookings.dates import comparison_date, document_date, local_date
+from include.bookings.dates import comparison_date, document_date
 from include.bookings.entry import BookingContext, build_entry
-from include.bookings.invoice import source_hash
+from include.bookings.invoice import fingerprint, is_same
 from include.bookings.number import invoice_number
 from include.bookings.reasons import Reason, Rejected, arrange
 from include.bookings.skipped import is_written_off
-from include.checks.results import Finding
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, ContractViolationError
 from include.wire.decode import decode_record
+from include.wire.minox import fiscal_years
 from include.wire.qms import Company
 from include.wire.text import identifier, text
-from minox_qms.hooks import odata
-from minox_qms.sync.invoices import StagedInvoice, read_invoices
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator
     from decimal import Decimal
-
-    import sqlalchemy as sa
 
     from include.bookings.entry import Entry
     from include.bookings.invoice import SourceInvoice
     from include.settings.link import LinkSettings
     from include.storage.ledger import LedgerRow
-    from include.storage.runs import Run
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook
+    from minox_qms.sync.invoices import StagedInvoice
 
 TO_POST = "to_post"
 COLLISION = "invoice_number_collision"
+HELD = {"booked": "booked", "already_booked": "already_booked", "sending": "in_doubt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,7 @@ class Verdict:
         facts: Columns of the ledger that say what the invoice is.
         ledger: What the ledger says of it; None when it does not know it.
         is_news: The ledger does not know it, or knows another copy of it.
+        is_stale: The ledger knows a later copy: only the outcome is noted.
     """
 
     key: str
@@ -71,6 +69,7 @@ class Verdict:
     facts: dict[str, object] = field(default_factory=dict)
     ledger: LedgerRow | None = None
     is_news: bool = True
+    is_stale: bool = False
 
     @property
     def invoice_header_id(self) -> int | None:
@@ -82,11 +81,6 @@ class Verdict:
         """Fingerprint of the invoice."""
         value = self.facts.get("source_hash")
         return value if isinstance(value, str) else None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing that Minox or other invoices hold can change it."""
-        return self.outcome not in {TO_POST, "rejected"}
 
     def rejected(self, reason: Reason) -> Verdict:
         """The same invoice, with one more reason against it."""
@@ -132,96 +126,113 @@ class Examiner:
         """Company and administration, read once, when the first invoice needs them.
 
         Raises:
-            ConfigurationError: QMS has no such company.
+            ConfigurationError: QMS has no such company, or the administration's fiscal years have no dates.
             AccessError: Minox shows no such administration.
         """
-        wanted = self.link.qms.company_id
-        pages = self.qms.pages("Company", filter=f"CompanyId eq {odata.literal(wanted)}")
-        companies = [decode_record(raw, Company)[0] for page in pages for raw in page]
-        own = [one for one in companies if one is not None and identifier(one.CompanyId) == str(wanted)]
-        if not own:
-            raise ConfigurationError(
-                f"QMS has no company {wanted} (setting qms.company_id).", system="qms", entity="Company"
-            )
         administration = self.minox.administration()
-        years = [(local_date(year.start_date), local_date(year.end_date)) for year in administration.fiscal_years or ()]
-        return BookingContext(
-            company=own[0],
-            administration_currency=text(administration.currency.id) if administration.currency else None,
-            fiscal_years=tuple((first, last) for first, last in years if first is not None and last is not None),
-        )
+        try:
+            years = fiscal_years(administration)
+        except ValueError as error:
+            raise ContractViolationError(
+                "The fiscal years of the administration cannot be read.",
+                detail=str(error),
+                system="minox",
+                entity="administration",
+                key=str(self.link.minox.administration_id),
+            ) from error
+        currency = administration.currency
+        return BookingContext(self.company, text(currency.id) if currency else None, years)
 
-    def examine(self, engine: sa.Engine, run: Run, keys: list[str]) -> Iterator[tuple[StagedInvoice, Verdict]]:
-        """Examine staged invoices, in the order of the keys."""
-        for invoice in read_invoices(engine, run, keys):
-            yield invoice, self.verdict(invoice)
+    @functools.cached_property
+    def company(self) -> Company:
+        """The link's company in QMS, read once."""
+        wanted = self.link.qms.company_id
+        found = [decode_record(raw, Company)[0] for page in self.qms.pages("Company") for raw in page]
+        for company in found:
+            if company is not None and identifier(company.CompanyId) == str(wanted):
+                return company
+        raise ConfigurationError(
+            f"QMS has no company {wanted} (setting qms.company_id).", system="qms", entity="Company", key=str(wanted)
+        )
 
     def entry(self, source: SourceInvoice) -> Entry | Rejected:
         """Build the entry of an invoice."""
         return build_entry(source, self.link.bookings, self.context)
 
-    def verdict(self, invoice: StagedInvoice) -> Verdict:  # noqa: PLR0911 - one question, one answer
-        """Ask the questions that one invoice answers."""
-        number = invoice.invoice_header_id
-        known = None if number is None else self.ledger.get(number)
+    def settled(self, invoice: StagedInvoice) -> Verdict | None:
+        """Ask what the ledger and the invoice itself answer; nothing of Minox is needed for it.
+
+        Returns:
+            The verdict; None when the invoice has to be checked.
+        """
+        known = self._known(invoice)
         if known is not None and known.state == "excluded":
             message = f"Excluded by {known.excluded_by}: {known.excluded_reason}"
             return Verdict(invoice.key, "excluded", message=message, ledger=known, is_news=False)
         if known is not None and known.read_at > self.read_at:
-            return Verdict(invoice.key, known.outcome, message=known.message or "", ledger=known, is_news=False)
-        if invoice.source is None:
-            return self._unreadable(invoice, known)
-        facts = self._facts(invoice.source)
-        is_news = known is None or known.source_hash != facts["source_hash"]
+            outcome = HELD.get(known.state, known.outcome)
+            return Verdict(invoice.key, outcome, message=known.message or "", ledger=known, is_stale=True)
         if known is not None and known.state in {"booked", "sending"}:
-            return self._held(invoice.key, known, facts)
-        if is_written_off(invoice.source, self.link.bookings):
-            message = "Written off completely: there is nothing to book."
-            return Verdict(invoice.key, "skipped", message=message, facts=facts, ledger=known, is_news=is_news)
-        if known is not None and known.state == "already_booked" and not known.reoffer:
-            return Verdict(
-                invoice.key, "already_booked", message=known.message or "", facts=facts, ledger=known, is_news=False
-            )
-        return self._checked(invoice, facts, known, is_news=is_news)
+            return self._held(invoice, known)
+        if invoice.source is None or not is_written_off(invoice.source, self.link.bookings):
+            return None
+        message = "Written off completely: there is nothing to book."
+        return Verdict(invoice.key, "skipped", message=message, facts=self._facts(invoice.source), ledger=known)
 
-    def _held(self, key: str, known: LedgerRow, facts: dict[str, object]) -> Verdict:
+    def checked(self, invoice: StagedInvoice) -> Verdict:
+        """Run the checks before posting, and the rules for what Minox had or refused before."""
+        known = self._known(invoice)
+        number, customer = self._place(invoice)
+        facts = {} if invoice.source is None else self._facts(invoice.source)
+        is_news = known is None or not facts or known.source_hash != facts["source_hash"]
+        facts |= {"minox_number": number, "customer": customer}
+        verdict = Verdict(
+            invoice.key, TO_POST, number=number, customer=customer, facts=facts, ledger=known, is_news=is_news
+        )
+        if known is not None and known.state == "already_booked" and not known.reoffer:
+            place = (known.minox_number, known.customer)
+            if number is not None and customer is not None and place == (number, customer):
+                return replace(verdict, outcome="already_booked", message=known.message or "")
+        if invoice.source is None:
+            reasons = tuple(Reason(one.reason, one.field, f"{one.field}: {one.message}") for one in invoice.findings)
+            return replace(verdict, outcome="rejected", reasons=reasons)
+        entry = self.entry(invoice.source)
+        if isinstance(entry, Rejected):
+            return replace(verdict, outcome="rejected", reasons=entry.reasons)
+        if known is not None and known.state == "refused" and not self._is_due(known, entry):
+            return replace(verdict, outcome="refused_by_minox", message=known.message or "")
+        return verdict
+
+    def _known(self, invoice: StagedInvoice) -> LedgerRow | None:
+        number = invoice.invoice_header_id
+        return None if number is None else self.ledger.get(number)
+
+    def _held(self, invoice: StagedInvoice, known: LedgerRow) -> Verdict:
         """An invoice that Minox has, or may have: it is never sent again."""
         if known.state == "sending":
-            return Verdict(key, "in_doubt", message=known.message or "", facts=facts, ledger=known, is_news=False)
-        told = (known.booked_source_hash, known.changed_source_hash)
-        if facts["source_hash"] in told:
-            message = (
-                "Booked; it was changed in QMS since." if known.changed_source_hash == facts["source_hash"] else ""
-            )
-            return Verdict(key, "booked", message=message, facts=facts, ledger=known, is_news=False)
+            return Verdict(invoice.key, "in_doubt", message=known.message or "", ledger=known, is_news=False)
+        source = invoice.source
+        if source is None:
+            return Verdict(invoice.key, "booked", ledger=known, is_news=False)
+        facts = self._facts(source)
+        if known.booked_source_hash is None or is_same(source, known.booked_source_hash):
+            return Verdict(invoice.key, "booked", facts=facts, ledger=known, is_news=False)
+        if is_same(source, known.changed_source_hash):
+            message = "Booked; it was changed in QMS since."
+            return Verdict(invoice.key, "booked", message=message, ledger=known, is_news=False)
         message = "Changed in QMS after it was booked; the booking is left as it is, and a person decides."
-        return Verdict(key, "changed_after_booking", message=message, facts=facts, ledger=known)
+        if is_written_off(source, self.link.bookings):
+            message = "Written off in QMS after it was booked; the booking is left as it is, and a person decides."
+        return Verdict(invoice.key, "changed_after_booking", message=message, facts=facts, ledger=known)
 
-    def _unreadable(self, invoice: StagedInvoice, known: LedgerRow | None) -> Verdict:
-        """An invoice with values of the wrong type: nothing can be said of it but that."""
-        if known is not None and known.state in {"booked", "already_booked", "sending"}:
-            return Verdict(invoice.key, known.outcome, message=known.message or "", ledger=known, is_news=False)
-        reasons = tuple(Reason(one.reason, one.field, f"{one.field}: {one.message}") for one in invoice.findings)
-        return Verdict(invoice.key, "rejected", reasons, ledger=known)
-
-    def _checked(
-        self, invoice: StagedInvoice, facts: dict[str, object], known: LedgerRow | None, *, is_news: bool
-    ) -> Verdict:
-        """Run the checks before posting, and the rule for what Minox refused before."""
-        assert invoice.source is not None  # noqa: S101 - told apart by the caller
-        header = invoice.source.header
-        rule, prefix = self.link.bookings.invoice_number, self.context.company.InvoiceNumberPrefix
-        number = invoice_number(header.InvoiceNumber, rule, prefix)
-        customer = account_number(header.InvoiceCustomerCompanyCustomerCode)
-        facts |= {"minox_number": number, "customer": customer}
-        entry = self.entry(invoice.source)
-        same = {"number": number, "customer": customer, "facts": facts, "ledger": known, "is_news": is_news}
-        if isinstance(entry, Rejected):
-            return Verdict(invoice.key, "rejected", entry.reasons, **same)  # type: ignore[arg-type]
-        if known is not None and known.state == "refused" and not self._is_due(known, entry):
-            message = known.message or ""
-            return Verdict(invoice.key, "refused_by_minox", message=message, **same)  # type: ignore[arg-type]
-        return Verdict(invoice.key, TO_POST, **same)  # type: ignore[arg-type]
+    def _place(self, invoice: StagedInvoice) -> tuple[int | None, int | None]:
+        """Minox's invoice number and the debtor, each when usable; those of an unreadable invoice may be, too."""
+        if invoice.header is None:
+            return None, None
+        rule = self.link.bookings.invoice_number
+        prefix = self.company.InvoiceNumberPrefix if rule == "strip_prefix" else None
+        number = invoice_number(invoice.header.InvoiceNumber, rule, prefix)
+        return number, account_number(invoice.header.InvoiceCustomerCompanyCustomerCode)
 
     def _is_due(self, known: LedgerRow, entry: Entry) -> bool:
         """Whether a refused entry is offered again: it differs, was asked for, or enough time has passed."""
@@ -237,21 +248,14 @@ class Examiner:
         if source.totals is not None and source.totals.VatAmount is not None:
             total = source.totals.VatAmount + (source.totals.AmountWithoutVat or 0)
         return {
-            "source_hash": source_hash(
-                source,
-                excluded_line_states=settings.excluded_line_states,
-                description_fields=described,
+            "source_hash": fingerprint(
+                source, excluded_line_states=settings.excluded_line_states, description_fields=described
             ),
             "invoice_number": text(source.header.InvoiceNumber),
             "invoice_date": comparison_date(source.header),
             "document_date": document_date(source.header, settings.document_date),
             "total": total,
         }
-
-
-def findings_of(verdict: Verdict) -> tuple[Finding, ...]:
-    """The reasons of a verdict, for the quarantine."""
-    return tuple(Finding(reason.code, reason.field, reason.message) for reason in verdict.reasons)
 
 
 def collide(verdicts: list[Verdict], holders: dict[int, int]) -> list[Verdict]:
@@ -265,9 +269,8 @@ def collide(verdicts: list[Verdict], holders: dict[int, int]) -> list[Verdict]:
         holders: InvoiceHeaderId of the invoice that holds a number in the ledger.
     """
     winners = dict(holders)
-    in_minox = [one for one in verdicts if one.outcome == "already_booked"]
-    open_ones = [one for one in verdicts if one.outcome == TO_POST]
-    for group in (in_minox, open_ones):
+    for outcome in ("booked", "already_booked", TO_POST):
+        group = [one for one in verdicts if one.outcome == outcome]
         for one in sorted(group, key=lambda verdict: verdict.invoice_header_id or 0):
             if one.number is not None and one.invoice_header_id is not None:
                 winners.setdefault(one.number, one.invoice_header_id)
@@ -276,10 +279,10 @@ def collide(verdicts: list[Verdict], holders: dict[int, int]) -> list[Verdict]:
 
 def _collided(one: Verdict, winners: dict[int, int]) -> Verdict:
     """Add the collision to an invoice whose number another one has."""
-    if one.number is None or (one.is_settled and one.outcome != "already_booked"):
+    if one.number is None or one.outcome not in {TO_POST, "rejected", "already_booked"}:
         return one
     winner = winners.get(one.number)
-    if winner is None or winner == one.invoice_header_id or any(reason.code == COLLISION for reason in one.reasons):
+    if winner is None or winner == one.invoice_header_id:
         return one
     message = f"Invoice {winner} (InvoiceHeaderId) has the number {one.number} already."
     return one.rejected(Reason(COLLISION, "InvoiceNumber", message))

@@ -1,0 +1,184 @@
+"""Write down what became of invoices: ledger, outcomes, quarantine, and what QMS is to be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from include.bookings.reasons import Reason
+from include.checks.results import Finding
+from include.storage import ledger
+from include.storage.outcomes import Outcome, note_outcomes
+from include.storage.quarantine import Rejected, put_aside, release
+from include.storage.reports import clear, report
+from minox_qms.sync.selection import ENTITY
+from minox_qms.sync.verdicts import Verdict, batch_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+    from minox_qms.sync.posting import Posted
+
+CHUNK = 500
+STATES = {
+    "already_booked": "already_booked",
+    "skipped": "skipped",
+    "rejected": "rejected",
+    "postponed": "open",
+}
+GOOD = {"booked", "already_booked", "skipped", "excluded"}
+REASONS = {"refused_by_minox": "refused_by_minox", "failed": "technical", "in_doubt": "answer_lost"}
+BOOKED = "Geboekt in Minox"
+
+
+class BookingNotes:
+    """Writes down what became of the invoices of one run.
+
+    Args:
+        engine: Of the connector's database.
+        link: The link's settings.
+        run: The run.
+        read_at: When it began to read QMS: what the ledger knows of later stays.
+    """
+
+    def __init__(self, engine: sa.Engine, link: LinkSettings, run: Run, *, read_at: dt.datetime) -> None:
+        self.engine = engine
+        self.link = link
+        self.run = run
+        self.read_at = read_at
+
+    def settled(self, verdicts: list[Verdict], payloads: dict[str, str]) -> None:
+        """Note invoices that nothing is sent for.
+
+        Args:
+            verdicts: Their verdicts.
+            payloads: Heads as received, by key, of those that may be rejected.
+        """
+        for start in range(0, len(verdicts), CHUNK):
+            part = verdicts[start : start + CHUNK]
+            with self.engine.begin() as connection:
+                for one in part:
+                    if not one.is_stale:
+                        self._ledger(connection, one)
+                note_outcomes(connection, self.run, ENTITY, [outcome_of(one) for one in part])
+                self._quarantine(connection, part, payloads)
+
+    def posted(self, connection: sa.Connection, verdict: Verdict, posted: Posted, payload: str) -> None:
+        """Note what became of an entry that was sent.
+
+        Args:
+            connection: In a transaction.
+            verdict: Of the invoice, before.
+            posted: What became of it.
+            payload: Its head, as received.
+        """
+        number = verdict.invoice_header_id
+        assert number is not None  # noqa: S101 - one without an id is never sent
+        self.answered(connection, number, posted)
+        outcome = Outcome(verdict.key, posted.outcome, posted.reason, posted.message)
+        note_outcomes(connection, self.run, ENTITY, [outcome])
+        if posted.outcome == "refused_by_minox":
+            finding = Finding("refused_by_minox", "", posted.message or "")
+            put_aside(connection, self.run, ENTITY, [Rejected(verdict.key, (finding,), payload)])
+            self._report(connection, number, outcome)
+
+    def answered(self, connection: sa.Connection, invoice_header_id: int, posted: Posted) -> None:
+        """Note in the ledger what became of an entry that was sent, now or by an earlier run."""
+        values = {**posted.values, "outcome": posted.outcome, "reason": posted.reason, "message": posted.message}
+        if posted.outcome == "booked":
+            values["booked_run"] = self.run.id
+        ledger.change(connection, self.run.link, invoice_header_id, values)
+        if posted.outcome == "booked":
+            self._after_booking(connection, invoice_header_id, posted.message, pdf_state="pending")
+
+    def _ledger(self, connection: sa.Connection, one: Verdict) -> None:
+        """Write a verdict to the ledger, and what QMS is to be told."""
+        number = one.invoice_header_id
+        if number is None:
+            return
+        was_booked = one.ledger is not None and one.ledger.state == "booked"
+        values: dict[str, Any] = dict(one.facts)
+        if one.outcome == "changed_after_booking":
+            values["changed_source_hash"] = one.source_hash
+        elif one.outcome == "booked" and one.facts:
+            values |= {"booked_source_hash": one.source_hash, "changed_source_hash": None}
+            if not was_booked:
+                values |= {"state": "booked", "booked_at": sa.func.clock_timestamp(), "booked_run": self.run.id}
+        elif one.outcome in STATES:
+            values |= {"state": STATES[one.outcome], "reoffer": False}
+        outcome = outcome_of(one)
+        values |= {
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "message": outcome.message,
+            "reasons": [{"code": each.code, "field": each.field, "message": each.message} for each in one.reasons],
+            "batch_id": batch_of(self.link, number),
+        }
+        written = ledger.note(connection, self.run.link, number, values, read_at=self.read_at)
+        if not written:
+            return
+        if one.outcome == "booked" and not was_booked:
+            # Minox had it under our id already: so it may have the PDF, too
+            self._after_booking(connection, number, None, pdf_state="sending")
+        elif not was_booked:
+            self._report(connection, number, outcome)
+
+    def _quarantine(self, connection: sa.Connection, verdicts: list[Verdict], payloads: dict[str, str]) -> None:
+        """Put rejected and refused invoices aside, and let go of the good ones."""
+        rejected = [
+            Rejected(one.key, findings_of(one), payloads.get(one.key))
+            for one in verdicts
+            if one.outcome in {"rejected", "refused_by_minox"} and not one.is_stale
+        ]
+        put_aside(connection, self.run, ENTITY, rejected)
+        release(connection, self.run, ENTITY, [one.key for one in verdicts if one.outcome in GOOD])
+
+    def _after_booking(
+        self, connection: sa.Connection, invoice_header_id: int, warnings: str | None, *, pdf_state: str
+    ) -> None:
+        """Note what follows a booking: the PDF, the report, and that the invoice is good."""
+        if self.link.bookings.attach_pdf:
+            ledger.change(connection, self.run.link, invoice_header_id, {"pdf_state": pdf_state})
+        release(connection, self.run, ENTITY, [str(invoice_header_id)])
+        self._report(connection, invoice_header_id, Outcome(str(invoice_header_id), "booked", None, warnings))
+
+    def _report(self, connection: sa.Connection, invoice_header_id: int, outcome: Outcome) -> None:
+        """Note what QMS is to be told of an invoice."""
+        if not self.link.bookings.report_to_qms:
+            return
+        batch = str(batch_of(self.link, invoice_header_id))
+        if outcome.outcome == "booked":
+            is_error, message = False, BOOKED if outcome.message is None else f"{BOOKED} ({outcome.message})"
+        elif outcome.outcome in {"rejected", "refused_by_minox"}:
+            is_error, message = True, f"{outcome.reason}: {outcome.message}"
+        else:
+            if outcome.outcome in GOOD:
+                clear(connection, self.run.link, "InvoiceHeader", keys=[batch])
+            return
+        report(
+            connection,
+            self.run.link,
+            "InvoiceHeader",
+            invoice_header_id,
+            key=batch,
+            is_error=is_error,
+            message=message,
+        )
+
+
+def outcome_of(one: Verdict) -> Outcome:
+    """The outcome of a verdict, as it is noted."""
+    if one.reasons:
+        message = one.message or " ".join(reason.message for reason in one.reasons)
+        return Outcome(one.key, one.outcome, one.reasons[0].code, message)
+    reason = one.ledger.reason if one.is_stale and one.ledger is not None else REASONS.get(one.outcome)
+    return Outcome(one.key, one.outcome, reason, one.message or None)
+
+
+def findings_of(one: Verdict) -> tuple[Finding, ...]:
+    """Why an invoice is in quarantine: the reasons of the checks, or what Minox said when it refused it."""
+    reasons = one.reasons or (Reason("refused_by_minox", "", one.message),)
+    return tuple(Finding(reason.code, reason.field, reason.message) for reason in reasons)

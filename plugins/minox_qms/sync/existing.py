@@ -1,0 +1,90 @@
+"""Which invoices Minox has a receivable for already, in as few requests as possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from include.storage.facts import fact, remember
+from include.wire.text import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import sqlalchemy as sa
+
+    from include.storage.runs import Run
+    from include.wire.minox import Receivable
+    from minox_qms.hooks.minox import MinoxHook
+
+Place: TypeAlias = "tuple[int, int]"
+"""A debtor and an invoice number."""
+
+_PAGES = "receivable_pages"
+
+
+class ExistingReceivables:
+    """Looks receivables up one by one, or reads the list of them, whichever takes fewer requests.
+
+    How long the list is, is remembered from run to run. Where that is not known, or the list has grown, it is read
+    until it has taken more requests than looking up would.
+
+    Args:
+        engine: Of the connector's database.
+        minox: Hook of the administration.
+        run: The run; a dry one remembers nothing.
+    """
+
+    def __init__(self, engine: sa.Engine, minox: MinoxHook, run: Run) -> None:
+        self.engine = engine
+        self.minox = minox
+        self.run = run
+
+    def cost(self, count: int) -> int:
+        """Number of requests that finding so many takes at most, as far as is known."""
+        return min(count, self._known_pages() or count)
+
+    def among(self, wanted: Collection[Place]) -> set[Place]:
+        """Find those of these that Minox has a receivable for, open or paid.
+
+        Args:
+            wanted: Debtors and invoice numbers.
+        """
+        left = set(wanted)
+        found: set[Place] = set()
+        if left and len(left) >= self._known_pages():
+            found = self._listed(left)
+            left -= found
+            if self._is_complete:
+                return found
+        return found | {place for place in left if self.minox.receivable(*place) is not None}
+
+    def _listed(self, wanted: set[Place]) -> set[Place]:
+        """Find them in the list; `_is_complete` tells whether it was read to its end."""
+        found: set[Place] = set()
+        pages = 0
+        self._is_complete = True
+        for page in self.minox.receivables():
+            pages += 1
+            found |= {place for one in page if (place := place_of(one)) in wanted}
+            if pages > len(wanted):
+                self._is_complete = False
+                break
+        if not self.run.dry_run:
+            with self.engine.begin() as connection:
+                remember(connection, self.run.link, _PAGES, pages)
+        return found
+
+    def _known_pages(self) -> int:
+        with self.engine.connect() as connection:
+            pages = fact(connection, self.run.link, _PAGES)
+        return pages if isinstance(pages, int) else 0
+
+
+def place_of(one: Receivable) -> Place | None:
+    """Debtor and invoice number of a receivable; None when it lacks one, or it is no number."""
+    account = one.account_id if one.account is None or one.account.id is None else one.account.id
+    try:
+        customer, number = whole_number(account), whole_number(one.invoice_number)
+    except ValueError:
+        return None
+    return None if customer is None or number is None else (customer, number)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.settings.link import LinkSettings
 
 PREFIX = "qms_invoices"
-TABLES = ["invoices", "invoice_totals", "invoice_lines"]
+TABLES = ["entity_changes", "invoices", "invoice_totals", "invoice_lines"]
 DOC = """# Invoices of {link}: QMS to Minox
 
 Books the processed invoices of QMS company {company} in journal {journal} of Minox administration

@@ -21,17 +21,32 @@ class Plan:
         end: First instant after the interval.
         from_date: First invoice date of the range; None for an interval.
         to_date: Last invoice date of the range; None for an interval.
+        missed: Intervals of earlier runs that came to nothing, which this run makes up for.
+        missed_runs: Numbers of those runs.
     """
 
     start: dt.datetime
     end: dt.datetime
     from_date: dt.date | None = None
     to_date: dt.date | None = None
+    missed: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    missed_runs: tuple[int, ...] = ()
 
     @property
     def local_date(self) -> dt.date:
         """The run's local date (Europe/Amsterdam): that of the end of its interval."""
         return self.end.astimezone(LOCAL).date()
+
+    @property
+    def intervals(self) -> list[tuple[dt.datetime, dt.datetime]]:
+        """The run's own interval and those that it makes up for, in order; those that touch are one."""
+        joined: list[tuple[dt.datetime, dt.datetime]] = []
+        for start, end in sorted({(self.start, self.end), *self.missed}):
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+            else:
+                joined.append((start, end))
+        return joined
 
     def as_json(self) -> dict[str, Any]:
         """Write the plan for the runs table."""
@@ -40,6 +55,8 @@ class Plan:
             "end": self.end.isoformat(),
             "from_date": None if self.from_date is None else self.from_date.isoformat(),
             "to_date": None if self.to_date is None else self.to_date.isoformat(),
+            "missed": [[start.isoformat(), end.isoformat()] for start, end in self.missed],
+            "missed_runs": list(self.missed_runs),
         }
 
     @classmethod
@@ -49,8 +66,9 @@ class Plan:
             name: None if content.get(name) is None else dt.date.fromisoformat(content[name])
             for name in ("from_date", "to_date")
         }
-        start, end = (dt.datetime.fromisoformat(content[name]) for name in ("start", "end"))
-        return cls(start, end, **dates)
+        start, end = _interval(content["start"], content["end"])
+        missed = tuple(_interval(*each) for each in content.get("missed", ()))
+        return cls(start, end, **dates, missed=missed, missed_runs=tuple(content.get("missed_runs", ())))
 
 
 def make_plan(
@@ -81,6 +99,10 @@ def make_plan(
     if start > end:
         raise ConfigurationError(f"The interval is the wrong way round: {start} lies after {end}.")
     return Plan(start.astimezone(dt.UTC), end.astimezone(dt.UTC), first, last)
+
+
+def _interval(start: str, end: str) -> tuple[dt.datetime, dt.datetime]:
+    return dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
 
 
 def _date(name: str, value: str | dt.date | None) -> dt.date | None:

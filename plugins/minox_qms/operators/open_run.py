@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import make_plan
+from include.errors import ConfigurationError
 from include.storage.previews import forget_previews
 from include.storage.runs import covered_until, open_run
 from minox_qms.operators.link import LinkOperator
@@ -58,7 +59,10 @@ class OpenRunOperator(LinkOperator):
         for, and begins where the last run ended.
         """
         params = context["params"]
-        if params.get("interval_start") and params.get("interval_end"):
+        given = [params.get("interval_start"), params.get("interval_end")]
+        if any(given) and not all(given):
+            raise ConfigurationError("An interval needs both interval_start and interval_end.")
+        if all(given):
             return _instant(params["interval_start"]), _instant(params["interval_end"])
         dag_run = context["dag_run"]
         now = dag_run.run_after or dt.datetime.now(dt.UTC)
@@ -73,4 +77,7 @@ class OpenRunOperator(LinkOperator):
 
 def _instant(value: str) -> dt.datetime:
     """Read an instant of the run's form; `make_plan` refuses one without a time zone."""
-    return dt.datetime.fromisoformat(value)
+    try:
+        return dt.datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{value!r} is not an instant: write it as 2026-01-31T07:00:00+01:00.") from error

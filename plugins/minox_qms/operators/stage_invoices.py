@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.bookings.plan import Plan
-from include.storage.runs import missed_intervals, replan
+from include.storage.runs import missed_runs, replan
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.selection import ENTITY, InvoiceSelection
 
@@ -24,14 +24,13 @@ class StageInvoicesOperator(LinkOperator):
         return InvoiceSelection(self.engine, self.qms(settings), settings, run, plan).stage()
 
     def _with_missed(self, run: Run, plan: Plan) -> Plan:
-        """Widen an interval by those of earlier runs that died or failed before their invoices had an outcome."""
+        """Add the intervals of earlier runs that died or failed before their invoices had an outcome."""
         if plan.from_date is not None or run.dry_run:
             return plan
-        missed = [Plan.from_json(one) for one in missed_intervals(self.engine, run, ENTITY)]
+        missed = {number: Plan.from_json(one) for number, one in missed_runs(self.engine, run, ENTITY).items()}
         if not missed:
             return plan
-        start, end = min(one.start for one in (plan, *missed)), max(one.end for one in (plan, *missed))
-        self.log.info("Making up for %d earlier runs: the change log is read from %s", len(missed), start.isoformat())
-        wider = replace(plan, start=start, end=end)
+        self.log.info("Making up for %d earlier runs", len(missed))
+        wider = replace(plan, missed=tuple((one.start, one.end) for one in missed.values()), missed_runs=tuple(missed))
         replan(self.engine, run, wider.as_json())
         return wider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from include.bookings.dates import comparison_date
 from include.storage import ledger
 from include.storage.outcomes import note_extracted
 from include.storage.staging import read_staged, stage, staged_keys
-from include.storage.tables import daily_sweep
+from include.storage.tables import STAGING, daily_sweep, sync_outcome
 from include.wire.decode import decode_readable
 from include.wire.qms import EntityChange, Invoice, OverviewInvoice, OverviewInvoiceLine
 from include.wire.text import identifier, text, whole_number
@@ -55,25 +56,30 @@ class InvoiceSelection:
         self.link = link
         self.run = run
         self.plan = plan
-        self.company = f"CompanyId eq {odata.literal(link.qms.company_id)}"
         self.states = link.bookings.invoice_states
 
     def stage(self) -> int:
-        """Stage the invoices, their totals and their lines.
+        """Stage the invoices, and note that each of them needs an outcome.
 
         Returns:
             Number of invoices.
         """
         with self.engine.connect() as connection:
             read_at: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        extracted = self.stage_rows()
+        with self.engine.begin() as connection:
+            self._forget_absent(connection)
+            note_extracted(connection, self.run, ENTITY, extracted, read_at)
+        return extracted
+
+    def stage_rows(self) -> int:
+        """Stage the invoices, their totals and their lines; returns the number of invoices."""
         extracted = stage(self.engine, self.run, ENTITY, self._headers(), _invoice_key)
         ids = [int(key) for key in staged_keys(self.engine, self.run, ENTITY) if not key.startswith("#")]
-        totals = self.qms.pages_any("Invoice", "InvoiceHeaderId", ids, and_=self.company)
+        totals = self.qms.pages_any("Invoice", "InvoiceHeaderId", ids)
         stage(self.engine, self.run, "invoice_totals", totals, _totals_key)
         lines = self.qms.pages_any("OverviewInvoiceLine", "InvoiceHeaderId", ids)
         stage(self.engine, self.run, "invoice_lines", lines, _line_key, _line_parent)
-        with self.engine.begin() as connection:
-            note_extracted(connection, self.run, ENTITY, extracted, read_at)
         return extracted
 
     def is_first_of_day(self) -> bool:
@@ -88,6 +94,14 @@ class InvoiceSelection:
             )
         return swept is None
 
+    def _forget_absent(self, connection: sa.Connection) -> None:
+        """Drop what an earlier try of this run noted of invoices that this try has not read."""
+        table = STAGING[ENTITY]
+        read = sa.exists().where(table.c.run == self.run.id, table.c.key == sync_outcome.c.source_key)
+        connection.execute(
+            sa.delete(sync_outcome).where(sync_outcome.c.run == self.run.id, sync_outcome.c.entity == ENTITY, ~read)
+        )
+
     def _headers(self) -> Iterator[list[bytes]]:
         """Heads of the invoices that the run takes, page by page."""
         if self.plan.from_date is not None and self.plan.to_date is not None:
@@ -99,7 +113,7 @@ class InvoiceSelection:
                 yield self._unsettled(page)
         with self.engine.connect() as connection:
             ids = {*self._changed_ids(), *ledger.open_ids(connection, self.run.link)}
-        for page in self.qms.pages_any("OverviewInvoice", "InvoiceHeaderId", sorted(ids), and_=self.company):
+        for page in self.qms.pages_any("OverviewInvoice", "InvoiceHeaderId", sorted(ids)):
             yield [raw for raw in page if self._is_taken(raw, None, None)]
 
     def _of_dates(self, first: dt.date, last: dt.date | None) -> Iterator[list[bytes]]:
@@ -111,12 +125,14 @@ class InvoiceSelection:
                 f"(InvoiceDate eq null and {_within('WorkInProgressDate', first, last)})",
             )
         )
-        condition = f"{self.company} and ({states}) and ({dates})"
-        for page in self.qms.pages("OverviewInvoice", filter=condition):
+        for page in self.qms.pages("OverviewInvoice", filter=f"({states}) and ({dates})"):
             yield [raw for raw in page if self._is_taken(raw, first, last)]
 
     def _is_taken(self, raw: bytes, first: dt.date | None, last: dt.date | None) -> bool:
-        """Whether an invoice is the link's, in a booked state, and within the dates; unreadable ones are taken."""
+        """Whether an invoice is the link's, in a booked state, and within the dates.
+
+        One whose date cannot be read, or that has none, is taken: it is rejected with its reason, not passed over.
+        """
         header, faults = decode_readable(raw, OverviewInvoice)
         if header is None:
             return True
@@ -127,7 +143,7 @@ class InvoiceSelection:
             return False
         date = comparison_date(header)
         if date is None:
-            return first is None and last is None
+            return True
         start = self.link.bookings.start_date
         lower = max(first or dt.date.min, start or dt.date.min)
         return lower <= date <= (last or dt.date.max)
@@ -141,14 +157,9 @@ class InvoiceSelection:
 
     def _changed_ids(self) -> Iterable[int]:
         """InvoiceHeaderIds that the change log has as processed in the run's interval, of any company."""
-        start, end = self.plan.start, self.plan.end
-        condition = odata.all_of(
-            "EntityType eq 'InvoiceHeader'",
-            "BusinessOperation eq 'Process'",
-            f"Date ge {odata.literal(start.replace(microsecond=0))}",
-            f"Date lt {odata.literal(_next_second(end))}",
-        )
-        stage(self.engine, self.run, "entity_changes", self.qms.pages("EntityChange", filter=condition), _change_key)
+        intervals = self.plan.intervals
+        pages = chain.from_iterable(self._changes(start, end) for start, end in intervals)
+        stage(self.engine, self.run, "entity_changes", pages, _change_key)
         found: set[int] = set()
         for raw in _staged_raw(self.engine, self.run, "entity_changes"):
             change, _ = decode_readable(raw, EntityChange)
@@ -156,10 +167,21 @@ class InvoiceSelection:
                 continue
             instant = _instant(change.Date)
             entity_id = _number(change.EntityId)
-            if entity_id is not None and (instant is None or start <= instant < end):
+            within = instant is None or any(start <= instant < end for start, end in intervals)
+            if entity_id is not None and within:
                 found.add(entity_id)
         log.info("The change log has %d processed invoices in the interval", len(found))
         return found
+
+    def _changes(self, start: dt.datetime, end: dt.datetime) -> Iterator[list[bytes]]:
+        """Read the change log of an interval, to whole seconds: its exact ends are compared here."""
+        condition = odata.all_of(
+            "EntityType eq 'InvoiceHeader'",
+            "BusinessOperation eq 'Process'",
+            f"Date ge {odata.literal(start.replace(microsecond=0))}",
+            f"Date lt {odata.literal(_next_second(end))}",
+        )
+        return self.qms.pages("EntityChange", filter=condition)
 
 
 def note_sweep(connection: sa.Connection, run: Run, plan: Plan) -> None:

@@ -142,13 +142,16 @@ def _upsert(connection: sa.Connection, row: dict[str, Any]) -> None:
     )
 
 
-def forget_qms_id(connection: sa.Connection, link: str, entity: str, source_key: str) -> None:
-    """Forget which QMS record it was: QMS does not have that record any more."""
-    connection.execute(
-        sa.update(binding)
-        .where(binding.c.link == link, binding.c.entity == entity, binding.c.source_key == source_key)
-        .values(qms_id=None, written_hash=None)
-    )
+def forget_qms_ids(connection: sa.Connection, link: str, entity: str, qms_ids: Iterable[int]) -> None:
+    """Forget QMS records that QMS does not have any more: nothing refers to them from now on.
+
+    What was last written to them stays, so that only a change in Minox makes them anew.
+    """
+    gone = sa.literal(list(qms_ids), sa.ARRAY(sa.BigInteger))
+    bound = (binding.c.link == link, binding.c.entity == entity, binding.c.qms_id == sa.any_(gone))
+    connection.execute(sa.update(binding).where(*bound).values(qms_id=None))
+    looked_up = (reference.c.link == link, reference.c.entity == entity, reference.c.qms_id == sa.any_(gone))
+    connection.execute(sa.delete(reference).where(*looked_up))
 
 
 def known_references(connection: sa.Connection, link: str, entity: str) -> dict[str, int]:
@@ -159,7 +162,7 @@ def known_references(connection: sa.Connection, link: str, entity: str) -> dict[
     bound = sa.select(binding.c.source_key, binding.c.qms_id).where(
         binding.c.link == link, binding.c.entity == entity, binding.c.qms_id.is_not(None)
     )
-    codes = dict(row.tuple() for row in connection.execute(found))
+    codes = dict(connection.execute(found).all())
     codes.update((key, qms_id) for key, qms_id in connection.execute(bound) if qms_id is not None)
     return codes
 
@@ -175,17 +178,6 @@ def note_references(connection: sa.Connection, link: str, entity: str, codes: Ma
             ),
             [{"link": link, "entity": entity, "code": code, "qms_id": qms_id} for code, qms_id in codes.items()],
         )
-
-
-def forget_references(connection: sa.Connection, link: str, entity: str, codes: Iterable[str]) -> None:
-    """Forget looked-up codes: a write that used them was refused, so they are looked up anew."""
-    connection.execute(
-        sa.delete(reference).where(
-            reference.c.link == link,
-            reference.c.entity == entity,
-            reference.c.code == sa.any_(sa.literal(list(codes), sa.ARRAY(sa.Text))),
-        )
-    )
 
 
 def note_changes(connection: sa.Connection, run: Run, entity: str, changes: Iterable[Change]) -> None:
@@ -204,15 +196,3 @@ def note_changes(connection: sa.Connection, run: Run, entity: str, changes: Iter
     ]
     if rows:
         connection.execute(insert(field_change), rows)
-
-
-def unbound(connection: sa.Connection, staging: sa.Table, run: Run, entity: str) -> int:
-    """Count the accepted records of a run whose QMS record is not known."""
-    bound = sa.exists().where(
-        binding.c.link == run.link,
-        binding.c.entity == entity,
-        binding.c.source_key == staging.c.key,
-        binding.c.qms_id.is_not(None),
-    )
-    query = sa.select(sa.func.count()).where(staging.c.run == run.id, sa.not_(staging.c.rejected), ~bound)
-    return connection.scalar(query) or 0

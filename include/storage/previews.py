@@ -12,6 +12,8 @@ from include.storage.outcomes import Outcome
 from include.storage.tables import staging_preview, sync_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from include.storage.runs import Run
 
 KEEP_RUNS = 3
@@ -52,17 +54,33 @@ def note_preview(
         position: For the order on paper.
         details: The exact entry, or the changes field by field; JSON-ready.
     """
-    values = {
-        "position": position,
-        "outcome": outcome.outcome,
-        "reason": outcome.reason,
-        "message": outcome.message,
-        "details": details,
-    }
+    note_previews(connection, run, entity, [(position, outcome, details)])
+
+
+def note_previews(connection: sa.Connection, run: Run, entity: str, found: Iterable[tuple[int, Outcome, Any]]) -> None:
+    """Keep what would become of records: per record its position, its outcome and the details (see `note_preview`)."""
+    rows = [
+        {
+            "run": run.id,
+            "entity": entity,
+            "source_key": outcome.source_key,
+            "position": position,
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "message": outcome.message,
+            "details": details,
+        }
+        for position, outcome, details in found
+    ]
+    if not rows:
+        return
+    statement = insert(staging_preview)
+    changing = ("position", "outcome", "reason", "message", "details")
     connection.execute(
-        insert(staging_preview)
-        .values(run=run.id, entity=entity, source_key=outcome.source_key, **values)
-        .on_conflict_do_update(index_elements=["run", "entity", "source_key"], set_=values)
+        statement.on_conflict_do_update(
+            index_elements=["run", "entity", "source_key"], set_={name: statement.excluded[name] for name in changing}
+        ),
+        rows,
     )
 
 

@@ -132,6 +132,18 @@ def read_by_key(
             yield asked, StagedRecord(position, key, raw.encode())
 
 
+def read_places(engine: sa.Engine, run: Run, entity: str, positions: Iterable[int]) -> list[StagedRecord]:
+    """Read the staged records at these places, rejected ones too, in the order of the list."""
+    table = STAGING[entity]
+    query = (
+        sa.select(table.c.position, table.c.key, sa.cast(table.c.raw, sa.Text))
+        .where(table.c.run == run.id, table.c.position == sa.any_(sa.literal(list(positions), sa.ARRAY(sa.Integer))))
+        .order_by(table.c.position)
+    )
+    with engine.connect() as connection:
+        return [StagedRecord(position, key, raw.encode()) for position, key, raw in connection.execute(query)]
+
+
 def mark_rejected(connection: sa.Connection, run: Run, entity: str, positions: Iterable[int]) -> None:
     """Mark the records at these places as rejected by the checks; all others of the run are accepted."""
     table = STAGING[entity]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConnectorError
 from include.storage.runs import close_run, count_outcomes, unfinished_entities
+from include.storage.settling import settle
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.reports import Reporter
 
@@ -38,6 +39,8 @@ class CloseRunOperator(LinkOperator):
         if not run.dry_run and settings.bookings.report_to_qms:
             told = Reporter(self.engine, self.qms(settings), settings).report()
             log.info("QMS was told of %d records", told)
+        if not run.dry_run and self.direction == "minox_to_qms":  # the ledger keeps what is open of the other direction
+            settle(self.engine, run, self.entities)
         bad = [] if run.dry_run else unfinished_entities(self.engine, run, self.entities)
         for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from include.mappings import MASTER_DATA
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.debtors import report_rejected_debtors
-from minox_qms.sync.extraction import ITEM_GROUPS, staged_item_groups
+from minox_qms.sync.extraction import staged_item_groups
 from minox_qms.sync.master_data import MasterDataLoader
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class LoadMasterDataOperator(LinkOperator):
     def work(self, settings: LinkSettings, run: Run) -> None:
         """Load the accepted records, and note what QMS is to be told of rejected debtors."""
         mapping = MASTER_DATA[self.entity]
-        groups = staged_item_groups(self.engine, run) if ITEM_GROUPS in mapping.reads or self.entity == "items" else {}
+        groups = staged_item_groups(self.engine, run) if mapping.reads else {}
         qms = self.qms(settings)
         try:
             MasterDataLoader(self.engine, qms, mapping, settings, run, groups).load()

@@ -14,9 +14,9 @@ from include.mappings import CHECKS, MASTER_DATA
 from include.storage.checks import note_results, records_of_last_good_run
 from include.storage.facts import fact, remember
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes
-from include.storage.previews import note_preview
+from include.storage.previews import note_previews
 from include.storage.quarantine import Rejected, put_aside
-from include.storage.staging import mark_rejected, read_by_key, read_staged, staged_keys
+from include.storage.staging import mark_rejected, read_places, read_staged, staged_keys
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -52,16 +52,16 @@ def check_table(engine: sa.Engine, run: Run, table: str, settings: CheckSettings
         summary = summary.plus(checked)
         findings |= checked.findings
     batch = check_batch(checks, summary, settings)
-    note_results(engine, run, table, [asdict(one) for one in (*summary.results, *batch.results)])
+    if not run.dry_run:
+        note_results(engine, run, table, [asdict(one) for one in (*summary.results, *batch.results)])
     if batch.findings:
         _hold(engine, run, table, outcomes_of, batch)
     with engine.begin() as connection:
         mark_rejected(connection, run, table, findings)
         if table != outcomes_of and not run.dry_run:
             remember(connection, run.link, f"records of {table}", summary.records)
-    keys = _keys_at(engine, run, table, findings)
-    if table in MASTER_DATA:
-        _put_aside(engine, run, table, findings, keys)
+    if table in MASTER_DATA and findings:
+        _put_aside(engine, run, table, findings)
     log.info("%s: %d records checked, %d rejected", table, summary.records, summary.rejected)
 
 
@@ -69,39 +69,26 @@ def _hold(engine: sa.Engine, run: Run, table: str, outcomes_of: str, batch: Chec
     """Give all records of the entity the outcome `failed`, and say why."""
     words = " ".join(one.message for one in batch.findings)
     message = f"Nothing of {outcomes_of} was loaded: {words}"
+    outcomes = [Outcome(key, "failed", "batch_held", message) for key in staged_keys(engine, run, outcomes_of)]
     with engine.begin() as connection:
-        outcomes = [Outcome(key, "failed", "batch_held", message) for key in staged_keys(engine, run, outcomes_of)]
-        if not run.dry_run:
+        if run.dry_run:
+            note_previews(connection, run, outcomes_of, [(place, one, None) for place, one in enumerate(outcomes, 1)])
+        else:
             note_outcomes(connection, run, outcomes_of, outcomes)
-        finish_entity(connection, run, outcomes_of, (), state="held", message=message)
+            finish_entity(connection, run, outcomes_of, (), state="held", message=message)
     rules = ", ".join(one.expectation for one in batch.findings)
     raise BatchHeldError(message, detail=f"failed expectation: {rules}", entity=table)
 
 
-def _keys_at(engine: sa.Engine, run: Run, table: str, positions: dict[int, tuple[Finding, ...]]) -> dict[int, str]:
-    """Keys of the records at these places."""
-    wanted = set(positions)
-    if not wanted:
-        return {}
-    return {
-        record.position: record.key
-        for part in read_staged(engine, run, table, with_rejected=True)
-        for record in part
-        if record.position in wanted
-    }
-
-
-def _put_aside(
-    engine: sa.Engine, run: Run, table: str, findings: dict[int, tuple[Finding, ...]], keys: dict[int, str]
-) -> None:
+def _put_aside(engine: sa.Engine, run: Run, table: str, findings: dict[int, tuple[Finding, ...]]) -> None:
     """Quarantine the bad records and note their outcome."""
-    payloads = {key: record.raw.decode() for key, record in read_by_key(engine, run, table, keys.values())}
-    rejected = [Rejected(keys[place], findings[place], payloads[keys[place]]) for place in sorted(findings)]
+    records = read_places(engine, run, table, findings)
+    rejected = [Rejected(one.key, findings[one.position], one.raw.decode()) for one in records]
     outcomes = [Outcome(one.source_key, "rejected", one.reason, one.message) for one in rejected]
     with engine.begin() as connection:
         if run.dry_run:
-            for place, outcome in zip(sorted(findings), outcomes, strict=True):
-                note_preview(connection, run, table, outcome, position=place, details=None)
+            places = zip(sorted(findings), outcomes, strict=True)
+            note_previews(connection, run, table, [(place, outcome, None) for place, outcome in places])
             return
         put_aside(connection, run, table, rejected)
         note_outcomes(connection, run, table, outcomes)

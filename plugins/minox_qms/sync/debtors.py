@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from include.errors import ConnectorError
 from include.mappings import customers
 from include.storage.bindings import known_references, note_references
-from include.storage.outcomes import outcomes_of
+from include.storage.facts import fact, remember
 from include.storage.reports import clear, report
 from include.storage.tables import quarantine
 from minox_qms.sync.qms_rows import QmsRows
@@ -23,35 +23,45 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENTITY = customers.MAPPING.entity
+UNASKED = "rejected debtors that QMS was not asked for"
 
 
 def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
-    """Note an error for every rejected debtor that QMS has, and no error for those that are not rejected any more.
+    """Note an error for every debtor in quarantine that QMS has, and no error for those that left it.
 
-    Whether QMS has a debtor that the bookkeeping does not know is asked once, when it is rejected first. A failure here
-    is a warning.
+    Whether QMS has a debtor that the bookkeeping does not know is asked once, when it is rejected first (and again as
+    long as QMS gave no answer). A failure here is a warning.
     """
     if not link.bookings.report_to_qms:
         return
     with engine.connect() as connection:
         rows = connection.execute(
             sa.select(quarantine.c.source_key, quarantine.c.reason, quarantine.c.message, quarantine.c.first_run).where(
-                quarantine.c.link == link.name, quarantine.c.entity == ENTITY, quarantine.c.last_run == run.id
+                quarantine.c.link == link.name, quarantine.c.entity == ENTITY, quarantine.c.solved_at.is_(None)
             )
         ).all()
         known = known_references(connection, link.name, ENTITY)
-        failed = [key for key, outcome in outcomes_of(connection, run, ENTITY).items() if outcome == "failed"]
-    unknown = [row.source_key for row in rows if row.first_run == run.id and row.source_key not in known]
+        unasked = set(fact(connection, link.name, UNASKED) or ())
+    asked = [
+        row.source_key
+        for row in rows
+        if (row.first_run == run.id or row.source_key in unasked)
+        and row.source_key not in known
+        and not row.source_key.startswith("#")
+    ]
     found: dict[str, int] = {}
+    still_unasked: list[str] = []
     try:
         reader = QmsRows(qms, customers.MAPPING, engine, run)
-        numbered = [key for key in unknown if not key.startswith("#")]
-        found = {code: reader.key_of(row) for code, row in reader.by_codes(numbered).items()}
+        found = {code: reader.key_of(row) for code, row in reader.by_codes(asked).items()}
     except ConnectorError as error:
         log.warning("Rejected debtors could not be looked up in QMS: %s", error)
+        still_unasked = sorted(asked)
     known |= found
     with engine.begin() as connection:
         note_references(connection, link.name, ENTITY, found)
+        if unasked != set(still_unasked):
+            remember(connection, link.name, UNASKED, still_unasked)
         for row in rows:
             if row.source_key in known:
                 report(
@@ -63,5 +73,4 @@ def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings,
                     is_error=True,
                     message=f"{row.reason}: {row.message}",
                 )
-        rejected = [row.source_key for row in rows]
-        clear(connection, link.name, "CustomerCompany", unless=[*rejected, *failed])
+        clear(connection, link.name, "CustomerCompany", unless=[row.source_key for row in rows])

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from include.mappings import MASTER_DATA, items
 from include.storage.outcomes import note_extracted
+from include.storage.settling import forget_unstaged
 from include.storage.staging import read_staged, stage
 from include.wire.decode import decode_readable, decode_record
 from include.wire.minox import ItemGroup
@@ -37,6 +38,7 @@ def stage_entity(engine: sa.Engine, run: Run, minox: MinoxHook, entity: str) -> 
     extracted = stage(engine, run, entity, minox.pages(mapping.minox), _key_reader(mapping.struct, mapping.key))
     with engine.begin() as connection:
         note_extracted(connection, run, entity, extracted, read_at)
+        forget_unstaged(connection, run, entity)
     return extracted
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote
 
 from include.storage.staging import read_by_key, stage
 from include.wire.text import whole_number
-from minox_qms.hooks import odata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from minox_qms.hooks.qms import QmsHook
 
 Row: TypeAlias = dict[str, Any]
+
+LONGEST_CODE: Final = 1500  # characters of a query string
 
 
 def parse_row(raw: bytes) -> Row:
@@ -54,32 +57,32 @@ class QmsRows:
 
     def remember_all(self) -> None:
         """Read all rows of the company once, into staging: the cheapest way to match many records."""
-        company = f"CompanyId eq {odata.literal(self.qms.company_id)}"
         # the copy of a code that comes last stays, so that of two rows with one code it is the older one
-        pages = self.qms.pages(self.mapping.qms, filter=company, orderby=f"{self.mapping.key_field} desc")
+        pages = self.qms.pages(self.mapping.qms, orderby=f"{self.mapping.key_field} desc")
         stage(self.engine, self.run, f"qms_{self.mapping.entity}", pages, self._code_of_raw)
         self.is_remembered = True
 
     def by_codes(self, codes: Iterable[str]) -> dict[str, Row]:
-        """Find rows by code; of two with one code, the older one."""
+        """Find rows by code, as remembered when all were; of two with one code, the older one."""
         wanted = list(codes)
-        if self.is_remembered:
-            staged = read_by_key(self.engine, self.run, f"qms_{self.mapping.entity}", wanted)
-            return {code: parse_row(record.raw) for code, record in staged}
-        found: dict[str, Row] = {}
-        for row in self._matching(self.mapping.code_field, wanted):
-            code = row.get(self.mapping.code_field)
-            if code not in found or self.key_of(row) < self.key_of(found[code]):
-                found[str(code)] = row
-        return found
+        if not self.is_remembered:
+            return self.fresh_by_codes(wanted)
+        staged = read_by_key(self.engine, self.run, f"qms_{self.mapping.entity}", wanted)
+        return {code: parse_row(record.raw) for code, record in staged}
 
     def fresh_by_codes(self, codes: Iterable[str]) -> dict[str, Row]:
-        """Find rows by code as QMS has them now, whatever was remembered."""
-        remembered, self.is_remembered = self.is_remembered, False
-        try:
-            return self.by_codes(codes)
-        finally:
-            self.is_remembered = remembered
+        """Find rows by code as QMS has them now; of two with one code, the older one."""
+        wanted = set(codes)
+        short = [code for code in wanted if len(quote(code)) <= LONGEST_CODE]
+        rows = self._matching(self.mapping.code_field, sorted(short))
+        if len(short) < len(wanted):  # too long for a query string: only the whole list can tell
+            rows = chain(rows, self._all())
+        found: dict[str, Row] = {}
+        for row in rows:
+            code = row.get(self.mapping.code_field)
+            if code in wanted and (code not in found or self.key_of(row) < self.key_of(found[code])):
+                found[code] = row
+        return found
 
     def by_keys(self, keys: Iterable[int]) -> dict[int, Row]:
         """Find rows by key."""
@@ -87,10 +90,12 @@ class QmsRows:
 
     def _matching(self, field: str, values: list[Any]) -> Iterator[Row]:
         """Read the company's rows whose field has one of these values, many values a request."""
-        if not values:
-            return
-        company = f"CompanyId eq {odata.literal(self.qms.company_id)}"
-        for page in self.qms.pages_any(self.mapping.qms, field, values, and_=company):
+        for page in self.qms.pages_any(self.mapping.qms, field, values):
+            yield from map(parse_row, page)
+
+    def _all(self) -> Iterator[Row]:
+        """Read all rows of the company."""
+        for page in self.qms.pages(self.mapping.qms):
             yield from map(parse_row, page)
 
     def _code_of_raw(self, raw: bytes) -> str | None:

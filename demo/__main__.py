@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -32,11 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--airflow-port", type=int, default=default.airflow_port)
     parser.add_argument("--minox-port", type=int, default=default.minox_port)
     parser.add_argument("--qms-port", type=int, default=default.qms_port)
-    options = parser.parse_args(arguments)
-    places = Places(default.home, options.airflow_port, options.minox_port, options.qms_port)
+    parser.add_argument("--home", type=Path, default=default.home, help="directory of everything that it keeps")
+    parser.add_argument("--links", type=Path, default=default.links, help="directory of the link's file, demo.yaml")
+    parser.add_argument(
+        "--rate-limit", default=default.rate_limit, help="of the sandbox's Minox: calls/seconds, or off"
+    )
+    options = vars(parser.parse_args(arguments))
+    command = options.pop("command")
+    places = Places(**options)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        if options.command == "down":
+        if command == "down":
             up.end_demo(places, console)
             return 0
         return 0 if up.run_demo(places, console) else 1

@@ -9,7 +9,7 @@ import secrets
 import shlex
 from typing import TYPE_CHECKING
 
-from demo.places import HOST, LINKS, PROJECT
+from demo.places import HOST, PROJECT
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -56,7 +56,7 @@ def connector(places: Places, database: sa.URL) -> dict[str, str]:
     return {
         "MINOX_QMS_HOME": str(places.home),
         "MINOX_QMS_DATABASE_URL": database.render_as_string(hide_password=False),
-        "MINOX_QMS_LINKS_DIR": str(LINKS),
+        "MINOX_QMS_LINKS_DIR": str(places.links),
         "MINOX_QMS_FERNET_KEY": _key(),
     }
 

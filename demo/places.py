@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -24,12 +25,16 @@ class Places:
 
     Attributes:
         home: Directory of everything that the demo keeps.
+        links: Directory of the link's file.
+        rate_limit: Of the sandbox's Minox: calls/seconds, or `off`.
         airflow_port: Port of Airflow.
         minox_port: Port of the sandbox's Minox.
         qms_port: Port of the sandbox's QMS.
     """
 
     home: Path = HOME
+    links: Path = LINKS
+    rate_limit: str = "25/1"
     airflow_port: int = 8080
     minox_port: int = 8701
     qms_port: int = 8702
@@ -53,6 +58,15 @@ class Places:
     def ports(self) -> dict[str, int]:
         """The ports, by the name of the option that changes them."""
         return {"AIRFLOW_PORT": self.airflow_port, "MINOX_PORT": self.minox_port, "QMS_PORT": self.qms_port}
+
+    def remember_ports(self) -> None:
+        """Write down which ports this demo uses, for `as_started`."""
+        (self.home / "ports.json").write_text(json.dumps(self.ports))
+
+    def as_started(self) -> Places:
+        """The same, with the ports that the running demo was started with."""
+        ports = json.loads((self.home / "ports.json").read_text())
+        return replace(self, **{option.lower(): port for option, port in ports.items()})
 
     @property
     def processes(self) -> Path:

@@ -10,16 +10,19 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo.places import HOST, DemoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 PATIENCE = 30.0
 """Seconds that processes get to end by themselves after SIGTERM."""
+
+KILL_SECONDS = 5.0
+"""Seconds that the kernel gets to clear away what was killed."""
 
 _POLL = 0.1
 
@@ -52,8 +55,7 @@ class Process:
 def _stat(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat behind the name; None when it is gone or a zombie."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - no path of ours
-            fields = file.read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields
@@ -139,6 +141,9 @@ def stop(files: Path, patience: float = PATIENCE) -> list[str]:
         time.sleep(_POLL)
     stubborn = [process for process in processes if process.has_session]
     _signal_sessions(stubborn, signal.SIGKILL)
+    end = time.monotonic() + KILL_SECONDS
+    while any(process.has_session for process in stubborn) and time.monotonic() < end:
+        time.sleep(_POLL)
     _reap(processes)
     for process in processes:
         (files / f"{process.name}.json").unlink(missing_ok=True)

@@ -88,8 +88,8 @@ class Report:
         table.add_row("invoices", str(invoices.qms), str(invoices.booked), _reasons(invoices.outcomes))
         self._console.print(table)
         self._console.print(
-            "Arrived: once, and with every coupled field right; an invoice: once, in balance to the cent, with QMS's own "
-            f"total (together € {invoices.total:,.2f})."
+            "Arrived: once, and with every coupled field right; an invoice: once, in balance to the cent, with QMS's "
+            f"own total (together € {invoices.total:,.2f})."
         )
         faults = [fault for one in entities for fault in one.faults] + invoices.faults
         for fault in faults[:_MANY]:

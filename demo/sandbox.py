@@ -23,18 +23,17 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _POLL = 0.1
 
 
-def start(places: Places, environment: Mapping[str, str], rate_limit: str) -> None:
+def start(places: Places, environment: Mapping[str, str]) -> None:
     """Start both stand-ins with the demo's data set, as new; `Sandbox.wait` waits for them.
 
     Args:
         places: Addresses and paths.
         environment: For the processes.
-        rate_limit: Of Minox, `calls/seconds`.
     """
     ports = ["--minox-port", str(places.minox_port), "--qms-port", str(places.qms_port)]
     processes.start(
         "sandbox",
-        [sys.executable, "-m", "sandbox", "up", *ports, "--rate-limit", rate_limit],
+        [sys.executable, "-m", "sandbox", "up", *ports, "--rate-limit", places.rate_limit],
         environment,
         files=places.processes,
         logs=places.logs,

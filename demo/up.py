@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from demo import airflow, databases, environment, processes, sandbox
 from demo.comparison import compare_invoices, compare_master_data, current
-from demo.places import LINK, LINKS, DemoError
+from demo.places import LINK, DemoError
 from demo.report import Report
 from include.settings.load import find_link
 from include.storage.embedded import stop_server
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 RANGE = {"from_date": "2026-01-01", "to_date": "2027-01-31"}
 """The year 2026, and the one invoice of 2027 that has no fiscal year yet."""
 
-RATE_LIMIT = "5/1"
-"""Of the sandbox's Minox: calls/seconds, as the real one has it."""
-
 
 def run_demo(places: Places, console: Console) -> bool:
     """Start everything, run both directions twice, compare both sides, and leave it all running.
@@ -42,11 +39,11 @@ def run_demo(places: Places, console: Console) -> bool:
     Raises:
         DemoError: It could not be done; what was started is ended again, unless a run failed.
     """
-    report = Report(console, places)
     running = processes.known(places.processes)
     if running and all(one.is_alive for one in running):
-        report.where_to_look("The demo is up already.")
+        Report(console, places.as_started()).where_to_look("The demo is up already.")
         return True
+    report = Report(console, places)
     processes.stop(places.processes)
     processes.check_ports(places.ports)
     try:
@@ -82,8 +79,9 @@ def end_demo(places: Places, console: Console) -> None:
 def _start(places: Places, report: Report) -> tuple[sa.Engine, airflow.Airflow]:
     """Start the server, the sandbox and Airflow."""
     places.home.mkdir(parents=True, exist_ok=True)
+    places.remember_ports()
     base = environment.clean() | {"NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
-    sandbox.start(places, base, RATE_LIMIT)
+    sandbox.start(places, base)
     server = databases.start(places)
     variables = environment.connector(places, databases.new_connector_database(server))
     report.step("PostgreSQL is up: embedded, on a Unix socket")
@@ -149,7 +147,7 @@ def _booking_states(engine: sa.Engine) -> Mapping[str, int]:
 
 def _compare(places: Places, engine: sa.Engine, report: Report) -> bool:
     """Compare both sides, as the sandbox tells, with the connector's own outcomes."""
-    controls, link = sandbox.Sandbox(places), find_link(LINK, LINKS)
+    controls, link = sandbox.Sandbox(places), find_link(LINK, places.links)
     minox, qms, outcomes = controls.minox(), controls.qms(), current(engine)
     entities = compare_master_data(minox, qms, link, outcomes)
     invoices = compare_invoices(minox, qms, link, outcomes.get("invoices", {}))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from include.bookings.batch_id import batch_id
 from include.bookings.entry import Entry, EntryLine
 from include.storage import ledger
+from include.storage.runs import RunBusyError, working
 from include.storage.tables import booking, booking_attempt, person_action
 from minox_qms.sync.posting import Poster
 from tests.storage.support import LONG_AGO, new_invoice, new_link, new_run, now, state_of
@@ -134,7 +135,8 @@ def test_what_people_do_is_kept_with_name_and_reason(database: sa.Engine) -> Non
 def _intend(engine: sa.Engine, run: Run, number: int, minox_number: int, at: dt.datetime = LONG_AGO) -> bool:
     hook: Any = None  # intending sends nothing
     poster = Poster(engine, hook, run, read_at=at)
-    return poster.intend(number, batch_id(1, 2, 3, number), _entry(minox_number), {"source_hash": "seen"})
+    with working(engine, run):
+        return poster.intend(number, batch_id(1, 2, 3, number), _entry(minox_number), {"source_hash": "seen"})
 
 
 def test_an_intention_is_in_the_ledger_before_anything_goes_out(database: sa.Engine) -> None:
@@ -167,3 +169,25 @@ def test_nothing_goes_out_for_a_copy_that_is_older_than_the_ledgers(database: sa
     new_invoice(database, link, 1, read_at=at)
     assert not _intend(database, run, 1, 20260001, at - HOUR)
     assert state_of(database, link, 1).state == "open"
+
+
+def test_nothing_goes_out_for_a_run_that_was_taken_over(database: sa.Engine) -> None:
+    link = new_link()
+    first, second = new_run(database, link, "qms_to_minox"), new_run(database, link, "qms_to_minox")
+    hook: Any = None
+    poster = Poster(database, hook, first, read_at=LONG_AGO)
+    with working(database, second), pytest.raises(RunBusyError, match="took over"):
+        poster.intend(1, batch_id(1, 2, 3, 1), _entry(1), {"source_hash": "seen"})
+    with database.connect() as connection:
+        assert ledger.rows_of(connection, link, [1]) == {}
+
+
+def test_a_run_that_dies_leaves_no_invoice_that_nobody_knows(database: sa.Engine) -> None:
+    link, at = new_link(), now(database)
+    new_invoice(database, link, 1, state="booked", outcome="booked")
+    with database.begin() as connection:
+        ledger.take_up(connection, link, {number: batch_id(1, 2, 3, number) for number in (1, 2)}, read_at=at)
+        ledger.take_up(connection, link, {}, read_at=at)
+        assert ledger.open_ids(connection, link) == [2]
+    assert state_of(database, link, 1).state == "booked"
+    assert (state_of(database, link, 2).outcome, state_of(database, link, 2).read_at) == ("failed", at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from include.storage.staging import KEEP_RUNS, mark_rejected, read_by_key, read_staged, stage, staged_keys
+from include.storage.staging import KEEP_RUNS, mark_rejected, read_by_key, read_places, read_staged, stage, staged_keys
 from include.storage.tables import STAGING
 from tests.storage.support import new_link, new_run
 
@@ -111,6 +111,16 @@ def test_records_are_found_by_key_and_by_what_they_belong_to(database: sa.Engine
         ("21", 2)
     ]
     assert list(read_by_key(database, run, "invoice_lines", [])) == []
+
+
+def test_records_are_found_by_their_place(database: sa.Engine) -> None:
+    run = new_run(database, new_link())
+    stage(database, run, "customers", [[b'{"id":1}', b'{"id":2}', b"{}"]], _key)
+    with database.begin() as connection:
+        mark_rejected(connection, run, "customers", [3])
+    found = read_places(database, run, "customers", [3, 1, 9])
+    assert [(one.position, one.key) for one in found] == [(1, "1"), (3, "#3")]
+    assert read_places(database, run, "customers", []) == []
 
 
 def test_content_and_parent_are_kept_for_comparison(database: sa.Engine) -> None:

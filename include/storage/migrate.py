@@ -1,13 +1,18 @@
-"""Bring the database to the tables of this release (Alembic)."""
+"""Bring the database to the tables of this release (Alembic).
+
+Alembic is imported when it is needed: every task of every DAG imports this module.
+"""
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 VERSION_TABLE = "minox_qms_version"
 _LOCK = 4_815_162_342
@@ -15,6 +20,8 @@ _LOCK = 4_815_162_342
 
 def _config() -> Config:
     """Point Alembic at the migrations of this package."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     return config
@@ -22,6 +29,8 @@ def _config() -> Config:
 
 def head() -> str | None:
     """Newest revision of this release."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
@@ -34,6 +43,8 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         engine: Engine of the connector's database.
         revision: Where to; the newest when left out.
     """
+    from alembic import command
+
     config = _config()
     with engine.connect() as connection:
         if revision == "head" and _version(connection) == head():

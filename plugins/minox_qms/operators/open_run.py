@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import make_plan
 from include.errors import ConfigurationError
+from include.storage.migrate import migrate
 from include.storage.previews import forget_previews
 from include.storage.runs import covered_until, open_run
 from minox_qms.operators.link import LinkOperator
@@ -26,8 +27,6 @@ class OpenRunOperator(LinkOperator):
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:
         """Note the run."""
-        from include.storage.migrate import migrate  # noqa: PLC0415 - every task reads this file, one needs Alembic
-
         migrate(self.engine)
         plan = self._plan(context)
         return open_run(

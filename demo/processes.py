@@ -49,7 +49,14 @@ class Process:
     @property
     def has_session(self) -> bool:
         """Whether anything of its session still runs: itself, or a child that outlived it."""
-        return any(session == self.pid for session in _sessions())
+        return bool(self.members())
+
+    def members(self) -> list[int]:
+        """Numbers of the processes of its session, in whatever process groups they are."""
+        if _started(self.pid) not in {None, self.started}:
+            return []  # somebody else's session by now: a number is free again when its session is gone
+        stats = {int(name): _stat(int(name)) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 - no paths
+        return [pid for pid, fields in stats.items() if fields is not None and int(fields[3]) == self.pid]
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -66,10 +73,9 @@ def _started(pid: int) -> int | None:
     return None if fields is None else int(fields[19])
 
 
-def _sessions() -> list[int]:
-    """The session of every process of this machine."""
-    found = (_stat(int(name)) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208 - numbers, no paths
-    return [int(fields[3]) for fields in found if fields is not None]
+def _boot() -> str:
+    """What tells this run of the machine from others; ticks and numbers begin anew with each."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def start(
@@ -101,7 +107,7 @@ def start(
             start_new_session=True,
         )
     process = Process(name, child.pid, _started(child.pid) or 0)
-    (files / f"{name}.json").write_text(json.dumps({"pid": process.pid, "started": process.started}))
+    (files / f"{name}.json").write_text(json.dumps({"pid": child.pid, "started": process.started, "boot": _boot()}))
     return process
 
 
@@ -115,53 +121,51 @@ def known(files: Path) -> list[Process]:
     for path in sorted(files.glob("*.json")) if files.is_dir() else []:
         with contextlib.suppress(ValueError, KeyError):
             content = json.loads(path.read_text())
-            found.append(Process(path.stem, int(content["pid"]), int(content["started"])))
+            if content["boot"] == _boot():
+                found.append(Process(path.stem, int(content["pid"]), int(content["started"])))
     return found
 
 
-def stop(files: Path, patience: float = PATIENCE) -> list[str]:
-    """End every process that was started, by SIGTERM; what has not ended after a while, by SIGKILL.
+def stop(files: Path, last: Sequence[str] = (), patience: float = PATIENCE) -> list[str]:
+    """End every process that was started, with its children, by SIGTERM; what has not ended after a while, by SIGKILL.
 
     Args:
         files: Directory of the process files; emptied.
-        patience: Seconds to wait before SIGKILL.
+        last: Names of those that the others talk to: they are ended when the others are gone.
+        patience: Seconds to wait before SIGKILL, for each of the two groups.
 
     Returns:
         Names of those that had to be killed.
     """
     processes = known(files)
-    for process in processes:
-        if process.is_alive:
-            _signal(process.pid, signal.SIGTERM)
-    end = time.monotonic() + patience
-    while any(process.has_session for process in processes) and time.monotonic() < end:
-        _reap(processes)
-        if not any(process.is_alive for process in processes):
-            _signal_sessions(processes, signal.SIGTERM)
-        time.sleep(_POLL)
-    stubborn = [process for process in processes if process.has_session]
-    _signal_sessions(stubborn, signal.SIGKILL)
-    end = time.monotonic() + KILL_SECONDS
-    while any(process.has_session for process in stubborn) and time.monotonic() < end:
-        time.sleep(_POLL)
-    _reap(processes)
+    killed = []
+    for group in ([one for one in processes if one.name not in last], [one for one in processes if one.name in last]):
+        _signal(group, signal.SIGTERM)
+        _wait_for(group, patience)
+        stubborn = [process for process in group if process.has_session]
+        _signal(stubborn, signal.SIGKILL)
+        _wait_for(stubborn, KILL_SECONDS)
+        killed += [process.name for process in stubborn]
     for process in processes:
         (files / f"{process.name}.json").unlink(missing_ok=True)
-    return [process.name for process in stubborn]
+    return killed
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _wait_for(processes: list[Process], seconds: float) -> None:
+    """Wait until nothing of their sessions is left, or the time is over."""
+    end = time.monotonic() + seconds
+    while any(process.has_session for process in processes) and time.monotonic() < end:
+        _reap(processes)
+        time.sleep(_POLL)
+    _reap(processes)
 
 
-def _signal_sessions(processes: list[Process], number: signal.Signals) -> None:
-    """Signal what is left of the sessions, whatever process group it made for itself."""
-    sessions = {process.pid for process in processes}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - numbers, no paths
-        fields = _stat(int(name)) if name.isdecimal() else None
-        if fields is not None and int(fields[3]) in sessions:
-            _signal(int(name), number)
+def _signal(processes: list[Process], number: signal.Signals) -> None:
+    """Signal everything of their sessions."""
+    for process in processes:
+        for pid in process.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def _reap(processes: list[Process]) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from demo.places import Places
 
+LAST = ("api-server", "sandbox")
+"""What tasks that are under way talk to until they have ended."""
+
 RANGE = {"from_date": "2026-01-01", "to_date": "2027-01-31"}
 """The year 2026, and the one invoice of 2027 that has no fiscal year yet."""
 
@@ -44,7 +47,7 @@ def run_demo(places: Places, console: Console) -> bool:
         Report(console, places.as_started()).where_to_look("The demo is up already.")
         return True
     report = Report(console, places)
-    processes.stop(places.processes)
+    processes.stop(places.processes, LAST)
     processes.check_ports(places.ports)
     try:
         engine, client = _start(places, report)
@@ -69,7 +72,7 @@ def end_demo(places: Places, console: Console) -> None:
         console: Where to tell about it.
     """
     running = [one for one in processes.known(places.processes) if one.is_alive]
-    killed = processes.stop(places.processes)
+    killed = processes.stop(places.processes, LAST)
     stop_server(places.postgres)
     if killed:
         console.print(f"Had to be killed: {', '.join(killed)}")

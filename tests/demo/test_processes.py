@@ -96,11 +96,32 @@ def test_one_that_does_not_listen_is_killed_and_named(run: Callable[[str, str], 
     assert not is_running(process.pid)
 
 
+def test_what_the_others_talk_to_ends_last(run: Callable[[str, str], Process], tmp_path: Path) -> None:
+    served = run("server", SLEEP)
+    code = f"""
+import os, signal, sys, time
+def tell(*_): sys.exit(print(os.path.exists('/proc/{served.pid}'), flush=True))
+signal.signal(signal.SIGTERM, tell)
+print('ready', flush=True)
+{SLEEP}
+"""
+    run("client", code)
+    wait_for_log(tmp_path / "log/client.log")
+    assert stop(tmp_path / "run", last=["server"]) == []
+    assert (tmp_path / "log/client.log").read_text() == "ready\nTrue\n"
+    assert not is_running(served.pid)
+
+
 def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "one.json").write_text(json.dumps({"pid": os.getpid(), "started": 1}))
+    here = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    for name, boot in (("now", here), ("before", "another boot")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"pid": os.getsid(0), "started": 1, "boot": boot}))
     [process] = known(tmp_path)
+    assert process.name == "now"
     assert not process.is_alive
+    assert process.members() == []
     assert not Process("none", 2**22 + 1, 1).is_alive
+    assert stop(tmp_path) == []
 
 
 def test_a_torn_file_is_no_process(tmp_path: Path) -> None:

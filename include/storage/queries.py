@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from include.errors import ConfigurationError
 from include.storage.tables import (
+    booking,
     check_result,
     field_change,
     key_set,
@@ -109,13 +110,17 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectionRow:
-    """A record in quarantine, or one that was (`solved_at`); `findings` hold reason, field and message of each."""
+    """A record in quarantine, or one that was (`solved_at`).
+
+    `findings` hold reason, field and message of each; `name` is the number of an invoice, else the key.
+    """
 
     id: int
     link: str
     direction: str
     entity: str
     source_key: str
+    name: str
     reason: str
     message: str
     findings: list[dict[str, Any]]
@@ -200,7 +205,7 @@ def current_outcomes(
 def past_outcomes(
     connection: sa.Connection, link: str, which: Filter, *, limit: int = DEFAULT_LIMIT, after: str | None = None
 ) -> Page[OutcomeRow]:
-    """List outcomes of all runs, those of the newest run first; unchanged records only of a run that is named.
+    """List outcomes of all runs, newest run and highest key first; unchanged records only of a run that is named.
 
     Args:
         connection: To the connector's database.
@@ -224,10 +229,8 @@ def past_outcomes(
     else:
         run, entity, key = sync_outcome.c.run, sync_outcome.c.entity, sync_outcome.c.source_key
     if after is not None:
-        last_run, last_entity, last_key = _mark(after, int, str, str)
-        later = sa.and_(run == last_run, sa.tuple_(entity, key) > sa.tuple_(last_entity, last_key))
-        query = query.where(run <= last_run, sa.or_(run < last_run, later))
-    rows = connection.execute(query.order_by(run.desc(), entity, key).limit(_limit(limit) + 1)).all()
+        query = query.where(sa.tuple_(run, entity, key) < sa.tuple_(*_mark(after, int, str, str)))
+    rows = connection.execute(query.order_by(run.desc(), entity.desc(), key.desc()).limit(_limit(limit) + 1)).all()
     marked = [(row[0], OutcomeRow(*row[1:])) for row in rows]
     page = _page(marked, limit, lambda one: [one[0], one[1].entity, one[1].source_key])
     return Page(tuple(row for _, row in page.rows), page.after)
@@ -322,7 +325,16 @@ def rejections(
     Raises:
         ConfigurationError: `after` is no mark of this list.
     """
-    query = sa.select(*(quarantine.c[one.name] for one in fields(RejectionRow))).where(quarantine.c.link == link)
+    is_invoice = sa.and_(quarantine.c.entity == INVOICES, quarantine.c.source_key.regexp_match("^[0-9]{1,18}$"))
+    number = sa.case((is_invoice, sa.cast(quarantine.c.source_key, sa.BigInteger)))
+    name = sa.func.coalesce(booking.c.invoice_number, quarantine.c.source_key)
+    query = (
+        sa.select(*(name if one.name == "name" else quarantine.c[one.name] for one in fields(RejectionRow)))
+        .outerjoin_from(
+            quarantine, booking, sa.and_(booking.c.link == quarantine.c.link, booking.c.invoice_header_id == number)
+        )
+        .where(quarantine.c.link == link)
+    )
     query = query.where(quarantine.c.solved_at.is_not(None) if solved else quarantine.c.solved_at.is_(None))
     if entity is not None:
         query = query.where(quarantine.c.entity == entity)

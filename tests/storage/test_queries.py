@@ -98,15 +98,15 @@ def test_past_outcomes_are_those_of_all_runs_newest_first(database: sa.Engine) -
     with database.connect() as connection:
         everything = _all(lambda after: past_outcomes(connection, link, Filter(), limit=2, after=after))
         assert [(one.run_id, one.source_key) for one in everything] == [
-            (run.run_id, key) for run in reversed(made) for key in ("1", "2", "3")
+            (run.run_id, key) for run in reversed(made) for key in ("3", "2", "1")
         ]
         of_run = _all(lambda after: past_outcomes(connection, link, Filter(run=made[1].id), limit=2, after=after))
         assert [(one.source_key, one.outcome) for one in of_run] == [
-            ("1", "updated"),
-            ("2", "updated"),
-            ("3", "updated"),
-            ("5", "unchanged"),
             ("6", "unchanged"),
+            ("5", "unchanged"),
+            ("3", "updated"),
+            ("2", "updated"),
+            ("1", "updated"),
         ]
         unchanged = past_outcomes(connection, link, Filter(run=made[1].id, outcome="unchanged", key="6"))
         assert [one.source_key for one in unchanged.rows] == ["6"]
@@ -142,14 +142,17 @@ def test_runs_are_listed_and_found_by_either_name(database: sa.Engine) -> None:
 def test_rejections_are_paged_with_all_their_findings(database: sa.Engine) -> None:
     link = new_link()
     run = new_run(database, link)
+    new_invoice(database, link, 8)
     with database.begin() as connection:
         put_aside(connection, run, "customers", [rejected(str(key)) for key in range(1, 8)])
         put_aside(connection, run, "items", [rejected("1", "missing_name", "description")])
+        put_aside(connection, run, "invoices", [rejected("8"), rejected("#9")])
         release(connection, run, "customers", ["7"])
     with database.connect() as connection:
         listed = _all(lambda after: rejections(connection, link, limit=2, after=after))
-        assert [one.source_key for one in listed] == ["1", "6", "5", "4", "3", "2", "1"]
-        assert listed[0].findings == [{"reason": "missing_name", "field": "description", "message": "It is blank."}]
+        assert [one.source_key for one in listed] == ["#9", "8", "1", "6", "5", "4", "3", "2", "1"]
+        assert [one.name for one in listed[:3]] == ["#9", "F2026-0008", "1"]
+        assert listed[2].findings == [{"reason": "missing_name", "field": "description", "message": "It is blank."}]
         assert [one.entity for one in rejections(connection, link, reason="missing_name").rows] == ["items"]
         assert len(rejections(connection, link, entity="customers", key="3").rows) == 1
         (solved,) = rejections(connection, link, solved=True).rows
@@ -376,8 +379,11 @@ QUESTIONS: dict[str, Callable[[sa.Connection, str], object]] = {
     ),
     "current, one": lambda connection, link: current_outcomes(connection, link, Filter(entity="invoices", key="5")),
     "past": lambda connection, link: past_outcomes(connection, link, Filter()),
+    "past, next page": lambda connection, link: past_outcomes(
+        connection, link, Filter(), after=past_outcomes(connection, link, Filter()).after
+    ),
     "past, one": lambda connection, link: past_outcomes(connection, link, Filter(entity="invoices", key="5")),
-    "rejections": rejections,
+    "rejections": lambda connection, link: rejections(connection, link, entity="invoices"),
     "changes": changes,
     "changes, one": lambda connection, link: changes(connection, link, entity="customers", key="5"),
     "invoice": lambda connection, link: invoice_story(connection, link, "F2026-99999"),

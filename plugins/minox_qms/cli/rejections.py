@@ -54,9 +54,9 @@ def rejections(
         return
     print_table(
         f"{'Solved' if solved else 'Open'} rejections of {name}",
-        ("entity", "key", "reason", "what is wrong", "first seen", "last seen", "times#"),
+        ("entity", "key", "name", "what is wrong", "first seen", "last seen", "times#"),
         (
-            (one.entity, one.source_key, one.reason, _findings(one), one.first_seen, one.last_seen, one.times)
+            (one.entity, one.source_key, one.name, _findings(one), one.first_seen, one.last_seen, one.times)
             for one in page.rows
         ),
         empty="none.",

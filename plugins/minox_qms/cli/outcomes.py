@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,9 @@ from minox_qms.cli.asking import (
 )
 from minox_qms.cli.errors import LinkOption, told
 from minox_qms.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
 @told
@@ -74,14 +77,11 @@ def outcomes(
     tell_more(page.after)
 
 
-def _invoice_key(connection: object, link: str, name: str) -> str:
+def _invoice_key(connection: sa.Connection, link: str, name: str) -> str:
     """Key of an invoice by any name; what the ledger does not know is a key itself (`#17`)."""
-    import sqlalchemy as sa
-
     from include.errors import ConfigurationError
     from include.storage.invoice_names import find_invoice
 
-    assert isinstance(connection, sa.Connection)  # noqa: S101 - the type is imported where it is needed
     try:
         return str(find_invoice(connection, link, name))
     except ConfigurationError:

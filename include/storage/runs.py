@@ -254,6 +254,13 @@ def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str | None)
         connection.execute(statement if message is not None else statement.where(failures.has_key(task_id)))
 
 
+def failures_of(engine: sa.Engine, run: Run) -> list[str]:
+    """Say which tasks of the run failed, and why."""
+    with engine.connect() as connection:
+        failures = connection.scalar(sa.select(sync_run.c.failures).where(sync_run.c.id == run.id)) or {}
+    return [f"{task_id}: {message}" for task_id, message in sorted(failures.items())]
+
+
 def unfinished_entities(engine: sa.Engine, run: Run, entities: list[str]) -> list[str]:
     """Say for which of these entities the run did not come to a good end, and why."""
     with engine.connect() as connection:

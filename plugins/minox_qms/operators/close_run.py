@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConnectorError
-from include.storage.runs import close_run, count_outcomes, unfinished_entities
+from include.storage.history import forget_old_changes
+from include.storage.runs import close_run, count_outcomes, failures_of, unfinished_entities
 from include.storage.settling import settle
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.reports import Reporter
@@ -41,7 +42,8 @@ class CloseRunOperator(LinkOperator):
             log.info("QMS was told of %d records", told)
         if not run.dry_run and self.direction == "minox_to_qms":  # the ledger keeps what is open of the other direction
             settle(self.engine, run, self.entities)
-        bad = [] if run.dry_run else unfinished_entities(self.engine, run, self.entities)
+            forget_old_changes(self.engine, run, settings.master_data.history_days)
+        bad = failures_of(self.engine, run) if run.dry_run else unfinished_entities(self.engine, run, self.entities)
         for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))
         counts = close_run(self.engine, run, good=not bad, message="; ".join(bad) or None)

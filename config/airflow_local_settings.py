@@ -1,20 +1,35 @@
 """Airflow's local settings: load once, in the processes that tasks are forked from, what the tasks need.
 
-Importing Great Expectations takes seconds. The scheduler (LocalExecutor) and the Celery worker fork their tasks, which
-then find it loaded. Airflow imports this module when it starts, from `$AIRFLOW_HOME/config` or the Python path.
+Importing Great Expectations takes seconds. The scheduler (with LocalExecutor) and the Celery worker fork their tasks,
+which then find it loaded. Airflow imports this module when it starts, from `$AIRFLOW_HOME/config` or the Python path.
 """
-
 # ruff: noqa: INP001 - Airflow imports it by its bare name
+
 from __future__ import annotations
 
 import importlib
 import sys
 
-FORKING = ("scheduler", "worker")
-"""Airflow's commands whose processes tasks are forked from: `airflow scheduler`, `airflow celery worker`."""
+from airflow.configuration import conf
 
 PRELOADED = ("great_expectations", "great_expectations.expectations", "minox_qms.wiring")
 
-if any(command in sys.argv[1:3] for command in FORKING):
+
+def forks_tasks(command: list[str], executor: str) -> bool:
+    """Tell whether tasks are forked from the process of an Airflow command.
+
+    Args:
+        command: The command line, the program first.
+        executor: Airflow's executor.
+
+    Returns:
+        True for `airflow celery worker`, and for `airflow scheduler` when it runs the tasks itself.
+    """
+    if command[1:3] == ["celery", "worker"]:
+        return True
+    return command[1:2] == ["scheduler"] and "LocalExecutor" in executor
+
+
+if forks_tasks(sys.argv, conf.get("core", "executor")):
     for name in PRELOADED:
         importlib.import_module(name)

@@ -1,8 +1,13 @@
-"""Fixtures for all tests: one embedded PostgreSQL per test session, a fresh migrated database per module."""
+"""Fixtures for all tests: one embedded PostgreSQL per test session, a fresh migrated database per module.
+
+Airflow gets a scratch home of its own before anything imports it: it makes files there, and must not find anybody's.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import shutil
 import tempfile
 import uuid
@@ -18,6 +23,9 @@ from include.storage.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="minox-qms-airflow-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="minox-qms-airflow-"))  # before the first airflow import
 
 import pytest
 import yaml

@@ -29,7 +29,6 @@ def test_everything_that_listens_does_so_on_loopback() -> None:
 
 def test_nothing_is_sent_home() -> None:
     variables = environment.airflow(Places(), URL)
-    assert variables["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
     assert variables["GX_ANALYTICS_ENABLED"] == "false"
 
 

@@ -1,0 +1,9 @@
+#!/bin/sh
+# One-shot: brings both databases to this release, and makes the first administrator. There is no harm in a second run.
+set -eu
+
+airflow db migrate
+minox-qms migrate
+airflow users create \
+  --username "$AIRFLOW_ADMIN_USER" --password "$AIRFLOW_ADMIN_PASSWORD" --email "$AIRFLOW_ADMIN_EMAIL" \
+  --firstname Connector --lastname Administrator --role Admin

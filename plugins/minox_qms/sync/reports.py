@@ -93,7 +93,8 @@ class Reporter:
         row = self._row(one)
         for _ in range(GIVE_UP_AFTER):
             try:
-                if entity_state_id is not None and self._replace(entity_state_id, row):
+                if entity_state_id is not None:
+                    self.qms.replace("EntityState", entity_state_id, row)
                     return entity_state_id
                 created = self.qms.create("EntityState", row)
                 key = whole_number(created.get("EntityStateId"))
@@ -101,18 +102,15 @@ class Reporter:
                     return key
             except UnknownOutcomeError:
                 log.info("An answer about EntityState of %s %d was lost", one.entity_type, one.entity_id)
-            entity_state_id = self._look_up(one.entity_type, [one.entity_id]).get((one.entity_type, one.entity_id))
+            except TransientError:
+                if entity_state_id is None or self._find(one) == entity_state_id:
+                    raise  # else somebody deleted the row
+            entity_state_id = self._find(one)
         raise TransientError("QMS kept losing its answers.", system="qms", entity="EntityState", key=str(one.entity_id))
 
-    def _replace(self, entity_state_id: int, row: dict[str, Any]) -> bool:
-        """Replace the row; False when QMS does not have it any more."""
-        try:
-            self.qms.replace("EntityState", entity_state_id, row)
-        except TransientError:
-            if self.qms.get("EntityState", entity_state_id) is not None:
-                raise
-            return False
-        return True
+    def _find(self, one: DueReport) -> int | None:
+        """Key of the row that QMS has for a record."""
+        return self._look_up(one.entity_type, [one.entity_id]).get((one.entity_type, one.entity_id))
 
     def _row(self, one: DueReport) -> dict[str, Any]:
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)

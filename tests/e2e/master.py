@@ -1,22 +1,23 @@
-"""What the tests of master data share: a world with a database of its own, and small records of both systems."""
+"""What the tests of master data share: a world that is cleared for each, and small records of both systems."""
 
 from __future__ import annotations
 
-import uuid
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import sqlalchemy as sa
+from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from include.mappings import MASTER_DATA
-from include.storage.engine import engine_from_url
+from include.storage.engine import engine
+from minox_qms.hooks import http, oauth
 from tests.world import World, a_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-    import pytest
 
     from tests.world import Ran, System
 
@@ -26,29 +27,33 @@ ALL_OFF = {"vat_codes": False, "cost_centers": False, "payment_terms": False, "i
 
 
 @contextmanager
-def fresh_database(server: sa.URL, template: str) -> Iterator[sa.Engine]:
-    """A migrated database for one test."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    engine = engine_from_url(server.set(database=name))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@contextmanager
-def master_world(
-    directory: Path, server: sa.URL, template: str, monkeypatch: pytest.MonkeyPatch, **modes: Any
-) -> Iterator[World]:
-    """A world without any master data, in which only customers are on."""
-    with fresh_database(server, template) as database, a_world(directory, database, monkeypatch, **modes) as world:
-        only(world)
+def shared_world(directory: Path, database: sa.Engine, **modes: Any) -> Iterator[World]:
+    """A world for all tests of a module; each begins with `cleared`."""
+    with pytest.MonkeyPatch.context() as monkeypatch, a_world(directory, database, monkeypatch, **modes) as world:
         yield world
+
+
+def cleared(world: World) -> World:
+    """Make a world as new: no master data on either side, nothing in the bookkeeping, only customers switched on."""
+    for system in (world.minox, world.qms):
+        system.control("POST", "reset")
+    world.minox.control("POST", "modes", {"page_size": 100, "ids_as_text": False})
+    world.execute(f"TRUNCATE {', '.join(_tables(world))} CASCADE")
+    only(world)
+    return world
+
+
+def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clients give up after two attempts, without pauses to speak of."""
+    quick = partial(http.Limits, attempts=2, waits=3, backoff=0.01, wait_cap=1)
+    assert oauth.TOKEN_LIMITS.attempts == 3  # has been made already, so that it keeps its own
+    monkeypatch.setattr(http, "Limits", quick)
+
+
+def _tables(world: World) -> list[str]:
+    """The tables that a test may fill; the connections' grants stay good."""
+    names = sa.inspect(world.database).get_table_names()
+    return [name for name in names if name != "oauth_grant" and "version" not in name]
 
 
 def only(world: World, *entities: str, **master_data: Any) -> None:
@@ -190,3 +195,22 @@ def conserved(world: World, ran: Ran) -> None:
     }
     doubles = "SELECT count(*) - count(DISTINCT (entity, source_key)) FROM sync_outcomes WHERE run_id = :run"
     assert world.scalar(doubles, run=ran.run_id) == 0
+
+
+def outcome(world: World, ran: Ran, entity: str, key: Any) -> tuple[Any, ...]:
+    """Outcome, reason and message of one record in a run."""
+    return tuple(world.outcomes(ran)[(entity, str(key))])
+
+
+def told(world: World) -> list[Row]:
+    """What QMS was told of debtors (EntityState)."""
+    return list(world.qms.state["EntityState"])
+
+
+def run_apart(directory: str, run_id: str) -> None:
+    """Run the master data in a process of its own, on the settings and the database of the environment."""
+    ExecutorSafeguard.test_mode = True
+    world = World.__new__(World)
+    world.directory = Path(directory)
+    world.database = engine()
+    world.run_master_data(run_id=run_id)

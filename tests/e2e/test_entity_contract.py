@@ -12,7 +12,6 @@ from tests.e2e.master import conserved, forget, good, put_in_qms, qms_row, qms_r
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import sqlalchemy as sa
 
@@ -92,13 +91,17 @@ def entity(request: pytest.FixtureRequest) -> Entity:
     return found
 
 
-@pytest.fixture
-def world(
-    entity: Entity, tmp_path: Path, database_server: sa.URL, database_template: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    with master.master_world(tmp_path, database_server, database_template, monkeypatch) as made:
-        _only(made, entity)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
+    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
         yield made
+
+
+@pytest.fixture
+def world(shared: World, entity: Entity) -> World:
+    master.cleared(shared)
+    _only(shared, entity)
+    return shared
 
 
 def _only(world: World, entity: Entity) -> None:
@@ -330,7 +333,6 @@ def _replace_all(world: World, entity: Entity, records: list[dict[str, Any]]) ->
     data = world.minox.state
     data["tenants"][0]["data"]["1"][entity.minox] = records
     world.minox.control("POST", "reset", data)
-    world.execute("DELETE FROM oauth_grant WHERE conn_id = 'minox_test'")
 
 
 def test_a_blank_name_is_rejected_until_it_is_filled(world: World, entity: Entity) -> None:

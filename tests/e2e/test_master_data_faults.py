@@ -1,0 +1,318 @@
+"""What goes wrong on the way: lost answers, refused access, lists that are no lists, processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from include.storage import runs
+from minox_qms.sync.loading_notes import LoadingNotes
+from tests.e2e import master
+from tests.e2e.master import (
+    change,
+    conserved,
+    customer,
+    forget,
+    give,
+    good,
+    only,
+    outcome,
+    qms_row,
+    qms_rows,
+    vat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.world import World
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
+    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
+        yield made
+
+
+@pytest.fixture
+def world(shared: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    master.quicken(monkeypatch)
+    return master.cleared(shared)
+
+
+def _codes(world: World) -> list[str]:
+    return sorted(row["CustomerCode"] for row in qms_rows(world, "CustomerCompany"))
+
+
+# -- writes to QMS -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"action": "apply-then-drop"},
+        {"action": "apply-then-status", "status": 500},
+        {"action": "apply-then-status", "status": 502},
+        {"action": "truncate"},
+        {"action": "drop"},
+        {"action": "status", "status": 500},
+        {"action": "status", "status": 503, "headers": {"Retry-After": "0"}},
+        {"action": "apply-then-status", "status": 503, "headers": {"Retry-After": "0"}},
+        {"action": "status", "status": 429, "headers": {"Retry-After": "0"}},
+        {"action": "body", "body": "<html>onderhoud</html>"},
+    ],
+    ids=lambda fault: f"{fault['action']} {fault.get('status', '')}{' with Retry-After' if 'headers' in fault else ''}",
+)
+def test_a_create_without_a_good_answer_makes_one_row(world: World, fault: dict[str, Any]) -> None:
+    give(world, "customer", *(customer(number) for number in (1, 2, 3)))
+    world.qms.spoil(method="POST", path="CustomerCompany", nth=2, **fault)
+    ran = good(world.run_master_data())
+    assert ran.counts == {"customers": {"created": 3}}
+    assert _codes(world) == ["1", "2", "3"]
+    conserved(world, ran)
+    for number in (1, 2, 3):
+        change(world, "customer", number, chamber_of_commerce="77")
+    world.qms.heal()
+    world.qms.spoil(method="PUT", path="CustomerCompany", nth=2, **fault)
+    ran = good(world.run_master_data())
+    assert ran.counts == {"customers": {"updated": 3}}
+    assert [row["Identification"] for row in qms_rows(world, "CustomerCompany")] == ["77"] * 3
+
+
+def test_one_record_that_keeps_failing_fails_alone_and_is_made_up_for(world: World) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 11)))
+    good(world.run_master_data())
+    for number in range(1, 11):
+        change(world, "customer", number, chamber_of_commerce="77")
+    key = qms_row(world, "CustomerCompany", "4")["CustomerCompanyId"]
+    world.qms.spoil(method="PUT", path=rf"CustomerCompany\({key}", times=None, action="status", status=500)
+    ran = world.run_master_data()
+    assert not ran.is_good
+    assert ran.counts == {"customers": {"updated": 9, "failed": 1}}
+    assert outcome(world, ran, "customers", 4)[:2] == ("failed", "technical")
+    conserved(world, ran)
+    world.qms.heal()
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1, "unchanged": 9}}
+
+
+def test_several_failing_records_in_a_row_stop_no_other(world: World) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 31)))
+    good(world.run_master_data())
+    for number in range(1, 31):
+        change(world, "customer", number, chamber_of_commerce="77")
+    keys = "|".join(qms_row(world, "CustomerCompany", str(number))["CustomerCompanyId"] for number in range(5, 10))
+    world.qms.spoil(method="PUT", path=rf"CustomerCompany\(({keys})\)", times=None, action="status", status=500)
+    ran = world.run_master_data()
+    assert ran.counts == {"customers": {"updated": 25, "failed": 5}}
+
+
+def test_when_qms_is_gone_nothing_is_quarantined_and_the_next_run_makes_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(world, "vat_codes")
+    give(world, "vat", vat(1))
+    give(world, "customer", *(customer(number) for number in range(1, 4)))
+    good(world.run_master_data())
+    give(world, "customer", *(customer(number) for number in range(4, 130)))
+    change(world, "customer", 1, chamber_of_commerce="77")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        there = os.environ["AIRFLOW_CONN_QMS_TEST"]
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_QMS_TEST", there.replace(world.qms.url, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        )
+        begun = time.monotonic()
+        ran = world.run_master_data()
+    assert time.monotonic() - begun < 20
+    assert ran.tasks["vat_codes.load"] is None
+    assert ran.tasks["customers.load"] is not None
+    assert ran.counts == {"vat_codes": {"unchanged": 1}, "customers": {"failed": 127, "unchanged": 2}}
+    assert world.scalar("SELECT count(*) FROM quarantine") == 0
+    conserved(world, ran)
+    monkeypatch.setenv("AIRFLOW_CONN_QMS_TEST", there)
+    assert good(world.run_master_data()).counts["customers"] == {"created": 126, "updated": 1, "unchanged": 2}
+    assert len(_codes(world)) == len(set(_codes(world))) == 129
+
+
+def test_when_qms_keeps_answering_500_the_entity_gives_up_soon(world: World) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 201)))
+    world.qms.spoil(method="POST", path="CustomerCompany", times=None, action="status", status=500)
+    ran = world.run_master_data()
+    assert ran.counts == {"customers": {"failed": 200}}
+    assert len(world.qms.requests("POST", "CustomerCompany")) < 80
+    conserved(world, ran)
+    world.qms.heal()
+    assert good(world.run_master_data()).counts == {"customers": {"created": 200}}
+
+
+def test_a_row_that_is_deleted_while_it_is_written_is_made_anew_by_the_next_run(world: World) -> None:
+    give(world, "customer", customer(1))
+    good(world.run_master_data())
+    change(world, "customer", 1, chamber_of_commerce="77")
+    world.qms.spoil(method="PUT", path="CustomerCompany", action="status", status=404)
+    ran = world.run_master_data()
+    assert ran.counts == {"customers": {"failed": 1}}
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1}}
+
+
+# -- the bookkeeping ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_written_before_the_bookkeeping_failed_is_not_written_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 6)))
+    note_written = LoadingNotes.note_written
+
+    def fail(*args: Any) -> None:
+        monkeypatch.setattr(LoadingNotes, "note_written", note_written)
+        raise sa.exc.OperationalError("COMMIT", {}, ConnectionError("gone"))
+
+    monkeypatch.setattr(LoadingNotes, "note_written", fail)
+    ran = world.run_master_data(run_id="interrupted")
+    assert not ran.is_good
+    assert ran.counts == {"customers": {"failed": 5}}
+    conserved(world, ran)
+    assert len(world.qms.requests("POST", "CustomerCompany")) == 5
+    forget(world)
+    again = good(world.run_master_data(run_id="interrupted"))
+    assert again.counts == {"customers": {"unchanged": 5}}
+    conserved(world, again)
+    assert world.qms.writes() == []
+    assert _codes(world) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_run_that_is_run_again_keeps_what_it_did_and_takes_up_what_is_open(world: World) -> None:
+    give(world, "customer", customer(1), customer(2, name=" "), customer(3), customer(4))
+    world.qms.spoil(method="POST", path="CustomerCompany", nth=2, times=None, action="status", status=500)
+    world.configure(qms={"qms_concurrency": 1}, master_data={"entities": master.ALL_OFF})
+    ran = world.run_master_data(run_id="twice")
+    assert ran.counts == {"customers": {"created": 1, "rejected": 1, "failed": 2}}
+    conserved(world, ran)
+    world.qms.heal()
+    change(world, "customer", 2, addresses=customer(2)["addresses"])
+    master.take_away(world, "customer", 3)
+    again = good(world.run_master_data(run_id="twice"))
+    assert again.counts == {"customers": {"created": 3}}
+    conserved(world, again)
+    assert world.scalar("SELECT count(*) FROM quarantine WHERE solved_at IS NULL") == 0
+
+
+def test_a_loader_that_is_killed_after_its_row_arrived_makes_no_second_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(world, "customer", customer(1), customer(2))
+    world.configure(qms={"qms_concurrency": 1}, master_data={"entities": master.ALL_OFF})
+    world.qms.spoil(method="POST", path="CustomerCompany", nth=2, action="apply-then-hold", seconds=60)
+    program = f"from tests.e2e.master import run_apart; run_apart({str(world.directory)!r}, 'killed')"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
+        deadline = time.monotonic() + 60
+        while len(_codes(world)) < 2 and time.monotonic() < deadline and one.poll() is None:
+            time.sleep(0.05)
+        one.send_signal(signal.SIGKILL)
+        assert one.wait(timeout=10) == -signal.SIGKILL
+    world.qms.heal()
+    assert _codes(world) == ["1", "2"]
+    assert world.scalar("SELECT count(*) FROM binding") == 0
+    monkeypatch.setattr(runs, "GRACE_SECONDS", 0)
+    ran = good(world.run_master_data())
+    assert ran.counts == {"customers": {"unchanged": 2}}
+    assert _codes(world) == ["1", "2"]
+    conserved(world, ran)
+
+
+# -- lists of Minox ----------------------------------------------------------------------------------------------------
+
+
+def _page(records: list[dict[str, Any]], following: str | None) -> dict[str, Any]:
+    return {"links": {"next": following}, "collection": records}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [{"action": "body", "body": "<html>onderhoud</html>", "times": None}],
+        [{"action": "body", "body": {"links": {}, "items": []}, "times": None}],
+        [{"action": "body", "body": {"links": {}, "collection": [1, 2]}, "times": None}],
+        [{"action": "body", "body": '{"links": {}, "collection": [{"id": 1', "times": None}],
+        [{"action": "body", "nth": 2, "times": None, "body": _page([customer(91), customer(92)], "x")}],
+        [{"action": "body", "nth": 2, "times": None, "body": _page([], "zelfde")}],
+        [{"action": "status", "status": 500, "nth": 2, "times": None}],
+        [{"action": "truncate", "nth": 2, "times": None}],
+    ],
+    ids=["html", "other shape", "no records", "half", "page repeats", "cursor repeats", "500", "torn"],
+)
+def test_a_list_that_is_not_read_to_its_end_is_not_used(world: World, faults: list[dict[str, Any]]) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 5)))
+    good(world.run_master_data())
+    before = world.qms.state
+    world.minox.control("POST", "modes", {"page_size": 2})
+    for number in range(1, 5):
+        change(world, "customer", number, chamber_of_commerce="77")
+    for fault in faults:
+        world.minox.spoil(method="GET", path="/customer", **fault)
+    forget(world)
+    ran = world.run_master_data()
+    assert ran.tasks["customers.stage"] is not None
+    assert ran.tasks["customers.load"] == "upstream_failed"
+    assert ran.counts == {}
+    assert world.qms.requests() == []
+    assert world.qms.state == before
+    assert world.scalar("SELECT count(*) FROM quarantine") == 0
+    conserved(world, ran)
+    world.minox.heal()
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 4}}
+
+
+@pytest.mark.parametrize(
+    ("system", "path", "status"),
+    [
+        ("minox", "/customer", 401),
+        ("minox", "/customer", 403),
+        ("minox", "/customer", 404),
+        ("qms", "/CustomerCompany", 401),
+        ("qms", "/CustomerCompany", 403),
+        ("qms", "/CustomerCompany", 404),
+    ],
+)
+def test_access_concerns_the_run_and_no_record(world: World, system: str, path: str, status: int) -> None:
+    give(world, "customer", *(customer(number) for number in range(1, 4)))
+    getattr(world, system).spoil(path=path, times=None, action="status", status=status)
+    ran = world.run_master_data()
+    task = "customers.stage" if system == "minox" else "customers.load"
+    error = ran.tasks[task]
+    assert type(error).__name__ == "AirflowFailException"
+    assert {401: "connect again", 403: "right", 404: "may be wrong"}[status] in str(error)
+    assert world.scalar("SELECT count(*) FROM quarantine") == 0
+    assert ran.counts == ({} if system == "minox" else {"customers": {"failed": 3}})
+    conserved(world, ran)
+    getattr(world, system).heal()
+    assert good(world.run_master_data()).counts == {"customers": {"created": 3}}
+
+
+def test_a_limit_of_minox_is_waited_for(world: World) -> None:
+    give(world, "customer", customer(1))
+    headers = {"Retry-After": "1"}
+    world.minox.spoil(path="/customer", times=2, action="status", status=429, headers=headers)
+    assert good(world.run_master_data()).counts == {"customers": {"created": 1}}
+
+
+def test_a_grant_that_is_withdrawn_says_what_to_do(world: World) -> None:
+    give(world, "customer", customer(1))
+    world.minox.control("POST", "grants", {"action": "revoke"})
+    ran = world.run_master_data()
+    assert type(ran.tasks["customers.stage"]).__name__ == "AirflowFailException"
+    assert "connect again" in str(ran.tasks["customers.stage"])
+    assert world.scalar("SELECT count(*) FROM quarantine") == 0
+    world.minox.control("POST", "grants", {"action": "reset"})
+    world.execute("DELETE FROM oauth_grant")
+    world.qms.control("POST", "grants", {"action": "reset"})
+    assert good(world.run_master_data()).counts == {"customers": {"created": 1}}

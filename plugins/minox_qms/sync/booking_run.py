@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from include.bookings.reasons import Rejected as RejectedEntry
-from include.errors import ConfigurationError, ConnectorError
+from include.errors import ConfigurationError, ConnectorError, TransientError
 from include.storage import ledger
 from include.storage.engine import database_error
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes, read_at
@@ -24,6 +24,8 @@ from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.posting import Poster, not_there
 from minox_qms.sync.selection import ENTITY, note_sweep
 from minox_qms.sync.verdicts import HELD, TO_POST, Examiner, Verdict, batch_of, collide
+
+V = TypeVar("V")
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -205,7 +207,7 @@ class BookingRun:
         """Note the invoices that need no look at Minox; returns the keys of the others."""
         verdicts, left = [], []
         for invoice in read_invoices(self.engine, self.run, keys):
-            verdict = self.examiner.settled(invoice)
+            verdict = self._examined(self.examiner.settled, invoice)
             if verdict is None:
                 left.append(invoice.key)
             else:
@@ -213,11 +215,22 @@ class BookingRun:
         self._note(verdicts)
         return left
 
+    def _examined(self, examine: Callable[[StagedInvoice], V], invoice: StagedInvoice) -> V | Verdict:
+        """Examine one invoice; a bug that shows with it fails this invoice, and the others go on."""
+        try:
+            return examine(invoice)
+        except (ConfigurationError, TransientError):
+            raise
+        except Exception as error:  # whatever it is, the other invoices are to be booked
+            log.exception("Invoice %s could not be examined", invoice.key)
+            self._note_error(error)
+            return Verdict(invoice.key, "failed", message="The connector could not make an entry of it: a bug.")
+
     def _judge(self, keys: list[str]) -> list[Verdict]:
         """Decide what is to be done with every other invoice."""
         verdicts = []
         for invoice in read_invoices(self.engine, self.run, keys):
-            verdict = self.examiner.checked(invoice)
+            verdict = self._examined(self.examiner.checked, invoice)
             verdicts.append(verdict)
             if verdict.outcome in {"rejected", "refused_by_minox"}:
                 self.payloads[verdict.key] = invoice.payload
@@ -280,12 +293,22 @@ class BookingRun:
                 message = "The run's time was up; the next one goes on with it."
                 self._note([replace(one, outcome="postponed", message=message) for one in verdicts[place:]])
                 return
-            error = self._post_one(poster, by_key[invoice.key], invoice)
+            error = self._try_one(poster, by_key[invoice.key], invoice)
             failures = failures + 1 if error is not None else 0
             if error is not None:
                 self._note_error(error)
             if isinstance(error, ConfigurationError) or failures >= GIVE_UP_AFTER:
                 return
+
+    def _try_one(self, poster: Poster, verdict: Verdict, invoice: StagedInvoice) -> BaseException | None:
+        """Post one invoice; a bug that shows with it fails this invoice, and the others go on."""
+        try:
+            return self._post_one(poster, verdict, invoice)
+        except (ConnectorError, sa.exc.SQLAlchemyError):
+            raise
+        except Exception as error:  # whatever it is, the other invoices are to be booked
+            log.exception("Invoice %s could not be posted", invoice.key)
+            return error
 
     def _post_one(self, poster: Poster, verdict: Verdict, invoice: StagedInvoice) -> ConnectorError | None:
         """Post one invoice and note what became of it; returns a technical failure."""

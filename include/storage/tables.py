@@ -453,3 +453,50 @@ request_pacing = sa.Table(
     sa.Column("next_at", sa.DateTime(timezone=True), nullable=False, comment="First moment that nobody has reserved"),
     _instant("blocked_until"),
 )
+
+# -- alerts ------------------------------------------------------------------------------------------------------------
+
+alert_incident = sa.Table(
+    "alert_incident",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("direction", sa.Text, nullable=False, comment="Empty: it concerns the whole link"),
+    sa.Column("kind", sa.Text, nullable=False, comment="See include/alerts/incident.py"),
+    sa.Column("subject", sa.Text, nullable=False, server_default="", comment="Airflow connection, for grants"),
+    sa.Column("message", sa.Text, nullable=False, comment="For the bookkeeper"),
+    sa.Column("detail", sa.Text, nullable=False, server_default="", comment="For the engineer"),
+    sa.Column("dag_id", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Column("task_id", sa.Text),
+    sa.Column("times", sa.Integer, nullable=False, server_default="1", comment="Runs that met it"),
+    _instant("opened_at", now=True),
+    _instant("last_seen", now=True),
+    _instant("notified_at"),
+    _instant("resolved_at"),
+    sa.Index(
+        "uq_alert_incident_open",
+        "link",
+        "direction",
+        "kind",
+        "subject",
+        unique=True,
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    ),
+)
+
+alert_message = sa.Table(
+    "alert_message",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("incident", sa.ForeignKey("alert_incident.id", ondelete="CASCADE"), index=True),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False, comment="email, or webhook:<connection>"),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    _instant("created_at", now=True),
+    _instant("claimed_at"),
+    _instant("sent_at"),
+    sa.Column("error", sa.Text, comment="Why it was not sent the last time"),
+    sa.Index("ix_alert_message_due", "id", postgresql_where=sa.text("sent_at IS NULL")),
+)

@@ -77,10 +77,9 @@ def clear(
 
 
 def due(connection: sa.Connection, link: str, limit: int) -> list[DueReport]:
-    """Reports that QMS has to be told, the oldest first; one that failed waits for an hour."""
-    waiting = entity_report.c.message.is_not(None) & (
-        entity_report.c.updated_at > sa.func.clock_timestamp() - RETRY_AFTER
-    )
+    """Reports that QMS has to be told, the oldest first; one that it refused waits for an hour."""
+    refused = entity_report.c.message.is_not(None) & (entity_report.c.attempts > 0)
+    waiting = refused & (entity_report.c.updated_at > sa.func.clock_timestamp() - RETRY_AFTER)
     rows = connection.execute(
         sa.select(
             entity_report.c.entity_type,
@@ -106,9 +105,12 @@ def note_reported(connection: sa.Connection, link: str, one: DueReport, entity_s
     _note(connection, link, one, entity_state_id=entity_state_id, reported=one.wanted, message=None, attempts=0)
 
 
-def note_report_failed(connection: sa.Connection, link: str, one: DueReport, message: str) -> None:
-    """Note that QMS could not be told, and why."""
-    _note(connection, link, one, message=message, attempts=entity_report.c.attempts + 1)
+def note_report_failed(
+    connection: sa.Connection, link: str, one: DueReport, message: str, *, refused: bool = False
+) -> None:
+    """Note that QMS could not be told, and why; only refusals count as attempts, and make the row wait."""
+    attempts = entity_report.c.attempts + 1 if refused else 0
+    _note(connection, link, one, message=message, attempts=attempts)
 
 
 def _note(connection: sa.Connection, link: str, one: DueReport, **values: Any) -> None:

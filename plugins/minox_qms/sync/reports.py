@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigurationError, ConnectorError, TransientError, UnknownOutcomeError
+from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
 from include.storage.reports import DueReport, due, note_report_failed, note_reported
 from include.wire.text import whole_number
 from minox_qms.hooks import odata
@@ -39,10 +39,12 @@ class Reporter:
         Returns:
             Number of rows that QMS was told.
         """
-        told, failures = 0, 0
-        while told + failures < MAX_REPORTS:
+        told = 0
+        failed: set[tuple[str, int]] = set()
+        for _ in range(MAX_REPORTS // BATCH):
             with self.engine.connect() as connection:
                 batch = due(connection, self.link.name, BATCH)
+            batch = [one for one in batch if (one.entity_type, one.entity_id) not in failed]
             if not batch:
                 break
             try:
@@ -50,14 +52,15 @@ class Reporter:
             except ConnectorError as error:
                 self._fail(batch, error)
                 break
-            for place, one in enumerate(batch):
+            for one in batch:
                 try:
                     entity_state_id = self._tell(one, known.get((one.entity_type, one.entity_id)))
+                except RecordError as error:
+                    self._fail([one], error, refused=True)
                 except ConnectorError as error:
-                    failures += 1
+                    failed.add((one.entity_type, one.entity_id))
                     self._fail([one], error)
-                    if isinstance(error, ConfigurationError) or failures >= GIVE_UP_AFTER:
-                        self._fail(batch[place + 1 :], error)
+                    if isinstance(error, ConfigurationError) or len(failed) >= GIVE_UP_AFTER:
                         return told
                 else:
                     told += 1
@@ -123,9 +126,9 @@ class Reporter:
             **one.wanted,
         }
 
-    def _fail(self, batch: list[DueReport], error: ConnectorError) -> None:
-        """Note that rows could not be told; they are tried again in an hour."""
+    def _fail(self, batch: list[DueReport], error: ConnectorError, *, refused: bool = False) -> None:
+        """Note that rows could not be told: the next run tries again, an hour later where QMS refused them."""
         log.warning("Reporting to QMS failed for %d records: %s", len(batch), error)
         with self.engine.begin() as connection:
             for one in batch:
-                note_report_failed(connection, self.link.name, one, error.message)
+                note_report_failed(connection, self.link.name, one, error.message, refused=refused)

@@ -1,4 +1,4 @@
-"""What becomes of invoices: order of verdicts, collisions, what Minox has, preconditions, dry runs (spec, section 3)."""
+"""What becomes of invoices: order of verdicts, collisions, what Minox has, preconditions, dry runs."""
 
 from __future__ import annotations
 

@@ -275,6 +275,13 @@ booking = sa.Table(
     ),
     sa.Index("ix_booking_link_invoice_date", "link", "invoice_date"),
     sa.Index("ix_booking_link_invoice_number", "link", "invoice_number"),
+    sa.Index(
+        "ix_booking_link_number_begins", "link", "invoice_number", postgresql_ops={"invoice_number": "text_pattern_ops"}
+    ),
+    sa.Index("ix_booking_link_minox_number", "link", "minox_number"),
+    sa.Index("ix_booking_link_customer", "link", "customer", "invoice_header_id"),
+    sa.Index("ix_booking_link_outcome", "link", "outcome", "invoice_header_id"),
+    sa.Index("ix_booking_link_total", "link", "total"),
     sa.Index("ix_booking_pdf", "link", postgresql_where=sa.text("pdf_state IN ('pending', 'sending', 'failed')")),
 )
 

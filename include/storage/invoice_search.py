@@ -1,0 +1,94 @@
+"""Invoices of the ledger, found by number, debtor, date, amount and outcome. Nothing here writes."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - part of the dataclasses' public annotations
+from dataclasses import dataclass, fields
+from decimal import Decimal  # noqa: TC003 - as above
+
+import sqlalchemy as sa
+
+from include.storage.queries import Page
+from include.storage.tables import booking
+
+_LARGEST_NUMBER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """Which invoices are asked for; None does not narrow.
+
+    Attributes:
+        number: Beginning of the number as QMS writes it, or the whole number that Minox has.
+        customer: Debtor number.
+        from_date: First invoice date.
+        to_date: Last invoice date.
+        amount_from: Lowest total with VAT.
+        amount_to: Highest total with VAT.
+        outcome: E.g. `rejected`.
+    """
+
+    number: str | None = None
+    customer: int | None = None
+    from_date: dt.date | None = None
+    to_date: dt.date | None = None
+    amount_from: Decimal | None = None
+    amount_to: Decimal | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """One invoice of the ledger."""
+
+    invoice_header_id: int
+    invoice_number: str | None
+    minox_number: int | None
+    customer: int | None
+    invoice_date: dt.date | None
+    total: Decimal | None
+    state: str
+    outcome: str
+    reason: str | None
+    message: str | None
+
+
+def search_invoices(
+    connection: sa.Connection, link: str, which: InvoiceFilter, *, limit: int = 50, after: int | None = None
+) -> Page[InvoiceRow]:
+    """List invoices, those with the highest InvoiceHeaderId (the newest in QMS) first.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        which: What is asked for.
+        limit: Rows a page.
+        after: InvoiceHeaderId that the page before ended with (`Page.after`).
+    """
+    query = sa.select(*(booking.c[one.name] for one in fields(InvoiceRow))).where(booking.c.link == link, *_said(which))
+    if after is not None:
+        query = query.where(booking.c.invoice_header_id < after)
+    ordered = query.order_by(booking.c.invoice_header_id.desc()).limit(limit + 1)
+    rows = [InvoiceRow(*row) for row in connection.execute(ordered)]
+    kept = tuple(rows[:limit])
+    return Page(kept, str(kept[-1].invoice_header_id) if len(rows) > limit else None)
+
+
+def _said(which: InvoiceFilter) -> list[sa.ColumnElement[bool]]:
+    """Narrow by what is asked for."""
+    column = booking.c
+    found: list[sa.ColumnElement[bool]] = []
+    if which.number is not None:
+        named = column.invoice_number.startswith(which.number, autoescape=True)
+        if which.number.isascii() and which.number.isdigit() and int(which.number) <= _LARGEST_NUMBER:
+            named = sa.or_(named, column.minox_number == int(which.number))
+        found.append(named)
+    bounds = (
+        (which.customer, column.customer.__eq__),
+        (which.outcome, column.outcome.__eq__),
+        (which.from_date, column.invoice_date.__ge__),
+        (which.to_date, column.invoice_date.__le__),
+        (which.amount_from, column.total.__ge__),
+        (which.amount_to, column.total.__le__),
+    )
+    return found + [compare(value) for value, compare in bounds if value is not None]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TaskGroup
 
+from minox_qms.alerts.callbacks import run_failed
+from minox_qms.assets import CHANGES, outlet_of
 from minox_qms.operators.check_staged import CheckStagedOperator
 from minox_qms.operators.close_run import CloseRunOperator
 from minox_qms.operators.load_master_data import LoadMasterDataOperator
@@ -57,6 +59,7 @@ def build(link: LinkSettings) -> DAG:
             company=link.qms.company_id,
         ),
         default_args=default_args(),
+        on_failure_callback=run_failed,
         params={"dry_run": dry_run_param()},
     ) as dag:
         opened = OpenRunOperator(task_id="open_run", **common)
@@ -73,7 +76,8 @@ def _group(entity: str, common: dict[str, str]) -> TaskGroup:
     with TaskGroup(entity) as group:
         stage = StageMasterDataOperator(task_id="stage", entity=entity, **common)
         check = CheckStagedOperator(task_id="check", entity=entity, tables=TABLES.get(entity, [entity]), **common)
-        load = LoadMasterDataOperator(task_id="load", entity=entity, **common)
+        outlets = [outlet_of(common["link"], entity)] if entity in CHANGES else []
+        load = LoadMasterDataOperator(task_id="load", entity=entity, outlets=outlets, **common)
         stage >> check >> load
     return group
 

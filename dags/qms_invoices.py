@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
+from minox_qms.alerts.callbacks import run_failed
+from minox_qms.assets import outlet_of
 from minox_qms.operators.attach_pdfs import AttachPdfsOperator
 from minox_qms.operators.book_invoices import BookInvoicesOperator
 from minox_qms.operators.check_staged import CheckStagedOperator
@@ -60,6 +62,7 @@ def build(link: LinkSettings) -> DAG:
             journal=link.bookings.journal_code,
         ),
         default_args=default_args(),
+        on_failure_callback=run_failed,
         params={
             "from_date": _date("From", "First invoice date of a range; leave empty for the run's own interval."),
             "to_date": _date("To", "Last invoice date of the range, inclusive."),
@@ -71,7 +74,7 @@ def build(link: LinkSettings) -> DAG:
         opened = OpenRunOperator(task_id="open_run", **common)
         stage = StageInvoicesOperator(task_id="stage", **common)
         check = CheckStagedOperator(task_id="check", entity="invoices", tables=TABLES, **common)
-        book = BookInvoicesOperator(task_id="book", **common)
+        book = BookInvoicesOperator(task_id="book", outlets=[outlet_of(link.name, "invoices")], **common)
         pdfs = AttachPdfsOperator(task_id="attach_pdfs", trigger_rule="all_done", **common)
         closed = CloseRunOperator(task_id="close_run", entities=["invoices"], trigger_rule="all_done", **common)
         opened >> stage >> check >> book >> pdfs >> closed

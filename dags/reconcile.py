@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
+from minox_qms.alerts.callbacks import run_failed
 from minox_qms.operators.open_reconciliation import OpenReconciliationOperator
 from minox_qms.operators.reconcile import ReconcileOperator
 from minox_qms.wiring import START, TIMEZONE, build_dags, default_args
@@ -46,6 +47,7 @@ def build(link: LinkSettings) -> DAG:
         tags=["minox-qms", "reconciliation", link.name],
         doc_md=DOC.format(link=link.name, days=link.bookings.sweep_days),
         default_args=default_args(),
+        on_failure_callback=run_failed,
         params={
             "from_date": Param(default=None, type=["null", "string"], format="date", title="From"),
             "to_date": Param(default=None, type=["null", "string"], format="date", title="To"),

@@ -10,6 +10,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from include.errors import ConfigurationError
 from include.settings.load import link_files, load_link
+from minox_qms.alerts.callbacks import run_failed, task_failed
 from minox_qms.operators.refuse_link import RefuseLinkOperator
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def default_args() -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": dt.timedelta(minutes=5),
         "execution_timeout": TASK_LIMIT,
+        "on_failure_callback": task_failed,
     }
 
 
@@ -81,6 +83,7 @@ def _refusing(dag_id: str, error: ConfigurationError) -> DAG:
         tags=["minox-qms", "broken-link"],
         doc_md=f"# This link's file is not valid\n\n{error}\n\nMend the file; this DAG becomes the real one by itself.",
         default_args=default_args(),
+        on_failure_callback=run_failed,
     ) as dag:
         RefuseLinkOperator(task_id="refuse", message=str(error), retries=0)
     return dag

@@ -9,6 +9,8 @@ from include.errors import ConnectorError
 from include.storage.history import forget_old_changes
 from include.storage.runs import close_run, count_outcomes, failures_of, unfinished_entities
 from include.storage.settling import settle
+from minox_qms.alerts.closing import after_run
+from minox_qms.metrics import note_outcomes
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.reports import Reporter
 
@@ -47,6 +49,8 @@ class CloseRunOperator(LinkOperator):
         for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))
         counts = close_run(self.engine, run, good=not bad, message="; ".join(bad) or None)
+        note_outcomes(self.link, self.direction, counts)
+        after_run(self.engine, settings, run, good=not bad)
         if bad:
             raise RunNotGoodError("Not everything of this run came to a good end: " + "; ".join(bad))
         return counts

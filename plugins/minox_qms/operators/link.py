@@ -16,14 +16,18 @@ from include.storage.engine import database_error, engine
 from include.storage.runs import find_run, note_failure, working
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
+from minox_qms.lineage import Flow
+from minox_qms.metrics import note_requests, timed_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.openlineage.extractors.base import OperatorLineage
     from airflow.sdk import Context
 
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
+    from minox_qms.hooks.base import SystemHook
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,8 @@ class LinkOperator(BaseOperator):
         super().__init__(**kwargs)
         self.link = link
         self.direction = direction
+        self._hooks: list[SystemHook] = []
+        self._flow = Flow()
 
     @abstractmethod
     def work(self, settings: LinkSettings, run: Run) -> Any:
@@ -52,7 +58,8 @@ class LinkOperator(BaseOperator):
         """Work while the run holds the link's direction; settings and rights that are wrong are not retried."""
         try:
             settings = find_link(self.link)
-            return self._work_for(self.run_of(context, settings), settings)
+            run = self.run_of(context, settings)
+            return self._work_for(run, settings, context)
         except ConfigurationError as error:
             self.explain(error)
             raise AirflowFailException(str(error)) from error
@@ -64,16 +71,32 @@ class LinkOperator(BaseOperator):
             self.explain(told)
             raise told from None  # the database's own words quote whole rows
 
-    def _work_for(self, run: Run, settings: LinkSettings) -> Any:
-        """Work for a run, and note with it whether that went well."""
+    def _work_for(self, run: Run, settings: LinkSettings, context: Mapping[str, Any]) -> Any:
+        """Work for a run, note with it whether that went well, and tell Airflow what was read and written."""
+        self._hooks.clear()
         try:
-            with working(self.engine, run):
+            with working(self.engine, run), timed_task(self.link, self.direction, self.task_id):
                 result = self.work(settings, run)
         except ConnectorError as error:
             note_failure(self.engine, run, self.task_id, str(error))
             raise
+        finally:
+            note_requests(self.link, self._hooks)
         note_failure(self.engine, run, self.task_id, None)
+        self._flow = self.flow(settings, run)
+        self.tell_assets(context, run)
         return result
+
+    def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - what most tasks have to say
+        """What the task has read and written, for OpenLineage."""
+        return Flow()
+
+    def tell_assets(self, context: Mapping[str, Any], run: Run) -> None:
+        """Tell Airflow's assets what the task has changed."""
+
+    def get_openlineage_facets_on_complete(self, _: Any) -> OperatorLineage[Any, Any]:
+        """Return what the task has read and written (called by Airflow's OpenLineage provider)."""
+        return self._flow.as_openlineage()
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:  # noqa: ARG002 - the first task's need
         """The run that the task belongs to."""
@@ -92,13 +115,21 @@ class LinkOperator(BaseOperator):
 
     def minox(self, settings: LinkSettings) -> MinoxHook:
         """Hook of the link's administration."""
-        return MinoxHook(
+        hook = MinoxHook(
             settings.minox.conn_id,
             settings.minox.tenant_id,
             settings.minox.administration_id,
             float(settings.minox.requests_per_second),
         )
+        self._hooks.append(hook)
+        return hook
 
     def qms(self, settings: LinkSettings) -> QmsHook:
         """Hook of the link's company."""
-        return QmsHook(settings.qms.conn_id, settings.qms.company_id)
+        hook = QmsHook(settings.qms.conn_id, settings.qms.company_id)
+        self._hooks.append(hook)
+        return hook
+
+    def base_url(self, system: str) -> str:
+        """Address of a system that the task has talked to; empty when it has not."""
+        return next((hook.site.base_url for hook in self._hooks if hook.system == system), "")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.mappings import MASTER_DATA
+from include.storage.runs import count_outcomes
+from minox_qms.assets import CHANGES, tell_change
+from minox_qms.lineage import Flow, qms_entity, staging_table
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.debtors import report_rejected_debtors
 from minox_qms.sync.extraction import staged_item_groups
 from minox_qms.sync.master_data import MasterDataLoader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
 
@@ -37,3 +42,13 @@ class LoadMasterDataOperator(LinkOperator):
         finally:
             if self.entity == "customers" and not run.dry_run:
                 report_rejected_debtors(self.engine, qms, settings, run)
+
+    def flow(self, settings: LinkSettings, run: Run) -> Flow:
+        """From the staging table to the entity of QMS; a dry run writes nothing."""
+        target = qms_entity(self.base_url("qms"), settings, MASTER_DATA[self.entity].qms)
+        return Flow((staging_table(self.engine.url, self.entity),), () if run.dry_run else (target,))
+
+    def tell_assets(self, context: Mapping[str, Any], run: Run) -> None:
+        """Tell that customers were created or updated."""
+        if self.entity in CHANGES:
+            tell_change(context, self.link, self.entity, count_outcomes(self.engine, run).get(self.entity, {}))

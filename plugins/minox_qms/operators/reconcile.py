@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConnectorError
 from include.storage.runs import close_run
+from minox_qms.alerts.closing import after_run
 from minox_qms.operators.link import LinkOperator
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ReconcileOperator(LinkOperator):
             close_run(self.engine, run, good=False, message=str(error))
             raise
         close_run(self.engine, run, good=not differences, message=f"{len(differences)} differences")
+        after_run(self.engine, settings, run, good=not differences)
         if differences:
             self.log.error("What does not agree:\n%s", table(differences[:SHOWN]))
             raise DifferencesFoundError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.bookings.plan import Plan
 from include.storage.runs import missed_runs, replan
+from minox_qms.lineage import INVOICE_ENTITIES, INVOICE_TABLES, Flow, qms_entity, staging_table
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.selection import ENTITY, InvoiceSelection
 
@@ -22,6 +23,14 @@ class StageInvoicesOperator(LinkOperator):
         """Return the number of invoices."""
         plan = self._with_missed(run, Plan.from_json(run.plan))
         return InvoiceSelection(self.engine, self.qms(settings), settings, run, plan).stage()
+
+    def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - the base's signature
+        """From the entities of QMS to the staging tables of invoices."""
+        base_url = self.base_url("qms")
+        return Flow(
+            tuple(qms_entity(base_url, settings, one) for one in INVOICE_ENTITIES),
+            tuple(staging_table(self.engine.url, one) for one in INVOICE_TABLES),
+        )
 
     def _with_missed(self, run: Run, plan: Plan) -> Plan:
         """Add the intervals of earlier runs that died or failed before their invoices had an outcome."""

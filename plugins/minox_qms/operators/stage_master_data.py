@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.mappings import MASTER_DATA
+from minox_qms.lineage import Flow, minox_collection, staging_table
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.extraction import stage_entity
 
@@ -27,3 +29,14 @@ class StageMasterDataOperator(LinkOperator):
     def work(self, settings: LinkSettings, run: Run) -> int:
         """Return the number of records."""
         return stage_entity(self.engine, run, self.minox(settings), self.entity)
+
+    def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - the base's signature
+        """From the collection of Minox to its staging table; items bring their groups."""
+        collections = {self.entity: MASTER_DATA[self.entity].minox}
+        if self.entity == "items":
+            collections["item_groups"] = "item_group"
+        base_url = self.base_url("minox")
+        return Flow(
+            tuple(minox_collection(base_url, settings, one) for one in collections.values()),
+            tuple(staging_table(self.engine.url, one) for one in collections),
+        )

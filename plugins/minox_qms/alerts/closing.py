@@ -1,0 +1,45 @@
+"""What people are told when a run ends: news of quarantine, and that what was wrong is over."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from include.storage.incidents import grant_states
+from minox_qms.alerts.callbacks import connections_of
+from minox_qms.alerts.desk import Desk
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from include.settings.link import LinkSettings
+    from include.storage.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+def after_run(engine: sa.Engine, settings: LinkSettings, run: Run, *, good: bool) -> None:
+    """Tell people what they should know of a run that has ended; a dry run has no news.
+
+    Alerts never break a run: what goes wrong here is logged, and the watcher sends what was kept.
+
+    Args:
+        engine: Of the connector's database.
+        settings: The link's.
+        run: The run, closed.
+        good: It came to a good end.
+    """
+    if run.dry_run:
+        return
+    desk = Desk(engine, settings.name)
+    try:
+        if run.direction in {"minox_to_qms", "qms_to_minox"}:
+            rejected, solved = desk.digest(run)
+            log.info("news of quarantine: %d rejected, %d solved", rejected, solved)
+        if good:
+            with engine.connect() as connection:
+                grants = grant_states(connection, connections_of(settings).values())
+            desk.all_clear(run.direction, grants)
+        desk.deliver()
+    except Exception as error:  # noqa: BLE001 - the run is closed, and its result stands
+        log.error("People could not be told of the end of run %d: %s", run.id, type(error).__name__)  # noqa: TRY400

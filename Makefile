@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-CODE := include plugins sandbox dags demo tests
+CODE := $(wildcard include plugins sandbox dags demo deploy config benchmarks tests)
 WORKERS ?= 2
 AIRFLOW_PORT ?= 8080
 MINOX_PORT ?= 8701

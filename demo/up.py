@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ def _start(places: Places, report: Report) -> tuple[sa.Engine, airflow.Airflow]:
     """Start the server, the sandbox and Airflow."""
     places.home.mkdir(parents=True, exist_ok=True)
     places.remember_ports()
+    shutil.rmtree(places.logs, ignore_errors=True)  # runs of the last demo had the same names
     base = environment.clean() | {"NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
     sandbox.start(places, base)
     server = databases.start(places)

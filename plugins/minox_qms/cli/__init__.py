@@ -7,6 +7,7 @@ import typer
 from minox_qms.cli.actions import exclude, include, reoffer
 from minox_qms.cli.changes import changes
 from minox_qms.cli.checks import checks
+from minox_qms.cli.connect import connect
 from minox_qms.cli.explain import explain
 from minox_qms.cli.invoice import invoice
 from minox_qms.cli.migrate import migrate
@@ -35,6 +36,7 @@ app.command()(explain)
 app.command()(invoice)
 app.command()(checks)
 app.command()(reconcile)
+app.command()(connect)
 app.command()(migrate)
 
 

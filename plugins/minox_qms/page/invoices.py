@@ -1,0 +1,148 @@
+"""Invoices: found by number, debtor, date, amount and outcome; and the whole story of one."""
+# ruff: noqa: TC001, TC002 - FastAPI reads the annotations while running
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, HTTPException, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from include.errors import ConfigurationError
+from include.storage.engine import engine
+from include.storage.invoice_search import InvoiceFilter, search_invoices
+from include.storage.stories import invoice_story
+from include.words import OUTCOMES
+from minox_qms.page.links import Link
+from minox_qms.page.rendering import render
+from minox_qms.page.security import INVOICES, may_edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+router = APIRouter()
+
+InvoiceId = Annotated[int, Path(ge=0, le=2**63 - 1)]
+Text = Annotated[str, Query(max_length=100)]
+OF_INVOICES = [name for name in OUTCOMES if name not in {"created", "updated", "unchanged"}]
+_LARGEST_CUSTOMER = 2**31 - 1
+_LARGEST_AMOUNT = Decimal(10) ** 16
+
+
+class Search(BaseModel):
+    """The search form as it was sent: texts, of which empty ones do not narrow."""
+
+    model_config = ConfigDict(str_strip_whitespace=True, str_max_length=100)
+
+    number: str = ""
+    customer: str = ""
+    from_date: str = ""
+    to_date: str = ""
+    amount_from: str = ""
+    amount_to: str = ""
+    outcome: str = ""
+    after: Annotated[int | None, Field(ge=0, le=2**63 - 1)] = None
+
+
+@router.get("/links/{link}/invoices", response_class=HTMLResponse)
+def invoices(request: Request, user: GetUserDep, link: Link, search: Annotated[Search, Query()]) -> Response:
+    """Search the link's invoices, a page at a time."""
+    asked = search.model_dump(exclude={"after"})
+    values, faults = _read(asked)
+    page = None
+    if not faults:
+        with engine().connect() as connection:
+            page = search_invoices(connection, link.name, InvoiceFilter(**values), after=search.after)
+    return render(
+        request,
+        "invoices",
+        code=400 if faults else 200,
+        user=user,
+        link=link.name,
+        asked=asked,
+        faults=faults,
+        page=page,
+        outcomes=OF_INVOICES,
+        after=search.after,
+    )
+
+
+@router.get("/links/{link}/invoices/{invoice_id}", response_class=HTMLResponse)
+def story(request: Request, user: GetUserDep, link: Link, invoice_id: InvoiceId, done: Text = "") -> Response:
+    """Tell the whole story of one invoice."""
+    with engine().connect() as connection:
+        try:
+            found = invoice_story(connection, link.name, f"id:{invoice_id}")
+        except ConfigurationError as error:
+            raise HTTPException(404, error.message) from error
+    return render(
+        request,
+        "invoice",
+        user=user,
+        link=link.name,
+        story=found,
+        entry=_entry(found.ledger["entry"] or ()),
+        done=done,
+        may_act=may_edit(request, user, link.name, INVOICES),
+    )
+
+
+def _entry(lines: list[Mapping[str, Any]] | tuple[()]) -> dict[str, Any]:
+    """An entry with the totals of its sides; VAT counts on the side of its line."""
+    totals = {"debit": Decimal(), "credit": Decimal()}
+    for line in lines:
+        side = "debit" if line["credit"] is None else "credit"
+        totals[side] += Decimal(line[side]) + Decimal(line["vat"])
+    return {"lines": lines, **totals}
+
+
+def _read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Read what was asked for; returns the values, and the names of what cannot be read."""
+    values: dict[str, Any] = {}
+    faults = []
+    for name, text in asked.items():
+        if text:
+            try:
+                values[name] = _READERS[name](text)
+            except (ValueError, InvalidOperation):
+                faults.append(name)
+    return values, faults
+
+
+def _customer(text: str) -> int:
+    """Read a debtor number."""
+    number = int(text)
+    if not 0 <= number <= _LARGEST_CUSTOMER:
+        raise ValueError(text)
+    return number
+
+
+def _amount(text: str) -> Decimal:
+    """Read an amount, with a point or a comma before the cents."""
+    amount = Decimal(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+    if not amount.is_finite() or abs(amount) >= _LARGEST_AMOUNT:
+        raise ValueError(text)
+    return amount
+
+
+def _outcome(text: str) -> str:
+    """Read an outcome of invoices."""
+    if text not in OF_INVOICES:
+        raise ValueError(text)
+    return text
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "number": str,
+    "customer": _customer,
+    "from_date": dt.date.fromisoformat,
+    "to_date": dt.date.fromisoformat,
+    "amount_from": _amount,
+    "amount_to": _amount,
+    "outcome": _outcome,
+}

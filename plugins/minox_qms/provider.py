@@ -16,6 +16,20 @@ SCOPE = {
 }
 
 
+def _tested(label: str, description: str) -> dict[str, Any]:
+    """A number that only the connection test looks at; a link's own file says what the link uses."""
+    return {
+        "label": label,
+        "description": f"{description} Only the test of this connection uses it; may be left empty.",
+        "schema": {"type": ["integer", "null"], "minimum": 0},
+    }
+
+
+TENANT = _tested("Tenant", "Customer number (klantnummer) that one logs in to Minox with.")
+ADMINISTRATION = _tested("Administration", "Administration number (administratienummer).")
+COMPANY = _tested("Company", "CompanyId of the coupled company.")
+
+
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider to Airflow (called by its providers manager).
 
@@ -31,13 +45,18 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "minox",
                 "hook-class-name": "minox_qms.hooks.minox.MinoxHook",
                 "hook-name": "Minox",
-                "conn-fields": {"refresh_token": REFRESH_TOKEN, "scope": SCOPE},
+                "conn-fields": {
+                    "tenant_id": TENANT,
+                    "administration_id": ADMINISTRATION,
+                    "refresh_token": REFRESH_TOKEN,
+                    "scope": SCOPE,
+                },
             },
             {
                 "connection-type": "qms",
                 "hook-class-name": "minox_qms.hooks.qms.QmsHook",
                 "hook-name": "QicsMilestones (QMS)",
-                "conn-fields": {"refresh_token": REFRESH_TOKEN},
+                "conn-fields": {"company_id": COMPANY, "refresh_token": REFRESH_TOKEN},
             },
         ],
     }

@@ -134,6 +134,26 @@ class SystemHook(BaseHook, ABC):
         finally:
             self.close()
 
+    def tested_number(self, name: str) -> int | None:
+        """A number in the connection's form that only the connection test uses; None when it is not filled in.
+
+        Args:
+            name: `tenant_id`, `administration_id` or `company_id`.
+
+        Raises:
+            ConfigurationError: It is no whole number.
+        """
+        extra: object = self.get_connection(self.conn_id).extra_dejson
+        value = extra.get(name) if isinstance(extra, dict) else None
+        given = "" if value is None else str(value).strip()
+        if not given:
+            return None
+        if not (given.isascii() and given.isdigit() and len(given) < len(str(2**63))):
+            raise ConfigurationError(
+                f"{name} in the connection's form is not a whole number.", system=self.system, field=name
+            )
+        return int(given)
+
     def _grant_owner(self) -> str | None:
         """Find under which connection id the grant of this connection is stored."""
         grant = self.grants.read(self.conn_id)

@@ -245,11 +245,20 @@ class MinoxHook(SystemHook):
         return self.client.unsigned().send(request, _tenants)
 
     def probe(self) -> str:
-        """Ask which tenants the grant reaches."""
+        """Ask which tenants the grant reaches, and whether it reaches what the connection's form names."""
+        tenant, administration = self.tested_number("tenant_id"), self.tested_number("administration_id")
         tenants = self.tenants()
         if not tenants:
             raise AccessError("Minox accepts us, but shows no tenant: the person who connected has none.")
-        return f"Minox answers; this connection reaches tenant {', '.join(tenants)}."
+        reached = f"this connection reaches tenant {', '.join(tenants)}"
+        if tenant is not None and str(tenant) not in tenants:
+            raise AccessError(f"Minox accepts us, but not for tenant {tenant}: {reached}.")
+        if administration is None or (tenant is None and len(tenants) > 1):
+            return f"Minox answers; {reached}."
+        self.tenant_id = int(tenants[0]) if tenant is None else tenant
+        self.administration_id = administration
+        found = self.administration()
+        return f"Minox answers; this connection reaches administration {administration} ({found.name or 'nameless'})."
 
     def _batch_request(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import msgspec
 
-from include.errors import InvariantError, TransientError
+from include.errors import AccessError, InvariantError, TransientError
 from minox_qms.hooks.address import encode_query
 from minox_qms.hooks.base import SystemHook
 from minox_qms.hooks.http import Answer, Request, UnusableBodyError
@@ -213,9 +213,16 @@ class QmsHook(SystemHook):
         return self.client.send(request, _pdf)
 
     def probe(self) -> str:
-        """Count the companies that the grant reaches."""
-        count = sum(len(page) for page in self.pages("Company"))
-        return f"QMS answers; this connection reaches {count} {'company' if count == 1 else 'companies'}."
+        """Count the companies that the grant reaches, and look for the one that the connection's form names."""
+        wanted = self.tested_number("company_id")
+        found = [json.loads(row) for page in self.pages("Company") for row in page]
+        reached = f"this connection reaches {len(found)} {'company' if len(found) == 1 else 'companies'}"
+        if wanted is None:
+            return f"QMS answers; {reached}."
+        for row in found:
+            if str(row.get("CompanyId")) == str(wanted):
+                return f"QMS answers; {reached}, among them {wanted} ({row.get('Name') or 'nameless'})."
+        raise AccessError(f"QMS accepts us, but does not show company {wanted}: {reached}.", system="qms")
 
 
 def _refuse_constant(name: str) -> NoReturn:

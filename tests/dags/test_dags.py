@@ -19,6 +19,7 @@ GOOD = ("north", "south")
 BROKEN = ("odd", "torn")
 TAGS = {"minox_master_data": "master-data", "qms_invoices": "invoices", "reconcile": "reconciliation"}
 PREFIXES = tuple(TAGS)
+WATCHER = "minox_qms_watch"
 GOOD_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in GOOD]
 BROKEN_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in BROKEN]
 
@@ -30,9 +31,9 @@ def dag(request: pytest.FixtureRequest, bag: DagBag) -> Any:
 
 
 def test_every_link_has_its_dags_and_no_file_fails(bag: DagBag) -> None:
-    assert sorted(path.stem for path in DAGS.glob("*.py")) == sorted(PREFIXES)
+    assert sorted(path.stem for path in DAGS.glob("*.py")) == sorted([*PREFIXES, WATCHER])
     assert bag.import_errors == {}
-    assert set(bag.dags) == {*GOOD_IDS, *BROKEN_IDS}
+    assert set(bag.dags) == {*GOOD_IDS, *BROKEN_IDS, WATCHER}
 
 
 def test_tags_say_what_and_which_link(dag: DAG) -> None:
@@ -74,6 +75,24 @@ def test_one_run_at_a_time_and_no_catching_up_unasked(dag: DAG) -> None:
     assert dag.max_active_runs == 1
     assert not dag.catchup
     assert set(dag.params.dump().values()) <= {None, False}
+
+
+def test_failures_are_told(dag: DAG) -> None:
+    assert dag.has_on_failure_callback
+    assert all(task.has_on_failure_callback for task in dag.tasks)
+
+
+def test_one_dag_watches_all_links_by_itself(bag: DagBag) -> None:
+    dag = bag.dags[WATCHER]
+    assert dag.is_paused_upon_creation is False
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    [task] = dag.tasks
+    assert task.owner == "minox-qms"
+    assert task.execution_timeout is not None
+    assert task.execution_timeout < dt.timedelta(minutes=5)
+    assert dag.doc_md is not None
+    assert f"`{task.task_id}`" in dag.doc_md.split("**When it is red**")[1]
 
 
 def test_what_may_be_asked_of_a_run(bag: DagBag) -> None:

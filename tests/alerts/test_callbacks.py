@@ -1,0 +1,262 @@
+"""One alert per incident, whoever meets it: a task, the run, both at once, a dead process, again and again."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.alerts.incident import FAILED, Trouble
+from include.errors import BatchHeldError, GrantRefusedError, TransientError
+from include.settings.load import find_link
+from include.storage.outcomes import finish_entity, note_extracted
+from include.storage.runs import Run, close_run, note_failure, open_run
+from minox_qms.alerts.callbacks import link_of
+from minox_qms.alerts.closing import after_run
+from minox_qms.operators.close_run import RunNotGoodError
+from minox_qms.operators.reconcile import DifferencesFoundError
+from tests.alerts.calls import run_fails, task_fails
+from tests.dags.conftest import DAGS
+from tests.storage.support import now
+
+if TYPE_CHECKING:
+    from tests.alerts.conftest import Office
+
+GONE = TransientError("Minox cannot be reached.", detail="503 to the end", system="minox")
+
+
+class Airflow:
+    """The DAGs of the office's link, and their runs."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.bag = DagBag(DAGS)
+        self._runs = 0
+
+    def dag(self, prefix: str = "minox_master_data") -> Any:
+        return self.bag.dags[f"{prefix}__{self.office.link}"]
+
+    def begin(self, prefix: str = "minox_master_data", *, dry_run: bool = False) -> Run:
+        self._runs += 1
+        dag_id = f"{prefix}__{self.office.link}"
+        direction, link = link_of(dag_id)
+        return open_run(
+            self.office.database, link=link, direction=direction, dag_id=dag_id, run_id=f"run {self._runs}", plan={},
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    def task(self, run: Run, task_id: str, error: BaseException | None, **params: Any) -> None:
+        """A task fails: what the operator notes, and then Airflow's call."""
+        if error is not None:
+            note_failure(self.office.database, run, task_id, str(error.__cause__ or error))
+        task_fails(self.bag.dags[run.dag_id], run.run_id, task_id, error, **params)
+
+    def end(self, run: Run, *, good: bool = False) -> None:
+        """The closing task, and Airflow's calls after it."""
+        close_run(self.office.database, run, good=good, message=None if good else "customers: it failed")
+        if good:
+            return
+        self.task(run, "close_run", RunNotGoodError("Not everything came to a good end"))
+        run_fails(self.bag, run.dag_id, run.run_id)
+
+
+@pytest.fixture
+def airflow(office: Office) -> Airflow:
+    return Airflow(office)
+
+
+def fatal(error: BaseException) -> AirflowFailException:
+    """As an error that is not retried comes out of an operator."""
+    wrapped = AirflowFailException(str(error))
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def hold(office: Office, run: Run) -> None:
+    with office.database.begin() as connection:
+        note_extracted(connection, run, "customers", 0, now(office.database))
+        finish_entity(connection, run, "customers", (), state="held", message="Nothing of customers was loaded.")
+
+
+def test_every_dag_calls_back_and_knows_its_direction(airflow: Airflow) -> None:
+    ours = [dag for dag in airflow.bag.dags.values() if "__" in dag.dag_id]
+    assert len(ours) == 3
+    for dag in ours:
+        assert dag.on_failure_callback
+        assert dag.has_on_failure_callback
+        for task in dag.tasks:
+            assert task.on_failure_callback
+            assert link_of(dag.dag_id) == (task.direction, airflow.office.link)
+
+
+def test_a_task_its_run_and_the_next_runs_make_one_alert_and_a_good_run_ends_it(airflow: Airflow) -> None:
+    office = airflow.office
+    for _ in range(3):
+        run = airflow.begin()
+        airflow.task(run, "customers.stage", GONE)
+        airflow.end(run)
+    assert office.mail.subjects == [f"[minox-qms] {office.link}: run mislukt / run failed"]
+    text = office.mail.texts()[0]
+    assert "Minox cannot be reached." in text
+    assert "503 to the end" in text
+    assert "customers.stage" in text
+    assert f"https://airflow.kantoor.example/dags/minox_master_data__{office.link}/runs/run%201/tasks/" in text
+    assert office.rows("SELECT times FROM alert_incident WHERE link = :link")[0][0] == 3
+
+    run = airflow.begin()
+    airflow.end(run, good=True)
+    settings = _settings(office)
+    after_run(office.database, settings, run, good=True)
+    after_run(office.database, settings, run, good=True)
+    assert office.mail.subjects[1:] == [f"[minox-qms] {office.link}: hersteld / recovered"]
+    assert office.incidents() == []
+
+    run = airflow.begin()
+    airflow.task(run, "customers.stage", GONE)
+    assert len(office.mail.mails) == 3
+
+
+def test_a_killed_task_calls_nobody_and_the_run_does(airflow: Airflow) -> None:
+    run = airflow.begin()
+    run_fails(airflow.bag, run.dag_id, run.run_id)
+    assert len(airflow.office.mail.mails) == 1
+    assert "was killed, or died" in airflow.office.mail.texts()[0]
+    airflow.task(run, "close_run", None)  # the scheduler's own call for a task that it found dead
+    assert len(airflow.office.mail.mails) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_held_batch_is_one_alert_in_whatever_order_the_calls_come(airflow: Airflow, order: tuple[int, ...]) -> None:
+    office, run = airflow.office, airflow.begin()
+    error = fatal(BatchHeldError("Nothing of customers was loaded.", detail="failed expectation: max_rejected_share"))
+    hold(office, run)
+    note_failure(office.database, run, "customers.check", str(error.__cause__))
+    calls = (
+        lambda: airflow.task(run, "customers.check", error),
+        lambda: airflow.task(run, "close_run", RunNotGoodError("sum")),
+        lambda: run_fails(airflow.bag, run.dag_id, run.run_id),
+    )
+    for place in order:
+        calls[place]()
+    assert office.mail.subjects == [f"[minox-qms] {office.link}: lijst tegengehouden / list held back"]
+    assert "Nothing of customers was loaded." in office.mail.texts()[0]
+    if order[0] == 0:
+        assert "max_rejected_share" in office.mail.texts()[0]
+
+
+def test_a_refused_grant_is_one_alert_for_both_directions(airflow: Airflow) -> None:
+    office = airflow.office
+    office.execute("DELETE FROM oauth_grant")
+    office.execute(
+        "INSERT INTO oauth_grant (conn_id, state, message) VALUES ('minox_test', 'refused', 'Minox: invalid_grant')"
+    )
+    error = fatal(GrantRefusedError("Minox has withdrawn our access: connect again.", system="minox"))
+    for prefix, task_id in (("minox_master_data", "customers.stage"), ("qms_invoices", "book")):
+        run = airflow.begin(prefix)
+        airflow.task(run, task_id, error)
+        airflow.end(run)
+    assert office.mail.subjects == [f"[minox-qms] {office.link}: opnieuw verbinden / connect again"]
+    assert office.incidents() == [("", "grant", "minox_test")]
+    after_run(office.database, _settings(office), airflow.begin(), good=True)
+    assert office.incidents() == [("", "grant", "minox_test")]  # some other connection worked
+    office.execute("UPDATE oauth_grant SET state = 'good'")
+    after_run(office.database, _settings(office), airflow.begin(), good=True)
+    assert office.incidents() == []
+    assert office.mail.subjects[1:] == [f"[minox-qms] {office.link}: hersteld / recovered"]
+
+
+def test_directions_are_told_of_apart(airflow: Airflow) -> None:
+    airflow.task(airflow.begin(), "customers.stage", GONE)
+    airflow.task(airflow.begin("qms_invoices"), "stage", GONE)
+    run = airflow.begin("reconcile")
+    airflow.task(run, "reconcile", DifferencesFoundError("3 invoices do not agree."))
+    run_fails(airflow.bag, run.dag_id, run.run_id)
+    assert airflow.office.incidents() == [
+        ("minox_to_qms", "failed", ""),
+        ("qms_to_minox", "failed", ""),
+        ("reconcile", "differences", ""),
+    ]
+    assert len(airflow.office.mail.mails) == 3
+    assert "3 invoices do not agree." in airflow.office.mail.texts()[2]
+
+
+def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:
+    run = airflow.begin(dry_run=True)
+    airflow.task(run, "customers.stage", GONE, dry_run=True)
+    run_fails(airflow.bag, run.dag_id, run.run_id)
+    after_run(airflow.office.database, _settings(airflow.office), run, good=True)
+    assert airflow.office.incidents() == []
+    assert airflow.office.mail.mails == []
+
+
+def test_a_link_whose_file_is_not_valid_is_told_of_once(airflow: Airflow) -> None:
+    office = airflow.office
+    office.write("minox: {}\nodd: 1\nalerts: {email: boekhouder@kantoor.example}\n")
+    bag = DagBag(DAGS)
+    for prefix in ("minox_master_data", "qms_invoices"):
+        dag_id = f"{prefix}__{office.link}"
+        task_fails(bag.dags[dag_id], "r", "refuse", AirflowFailException("not valid"))
+        run_fails(bag, dag_id, "r")
+    assert office.mail.subjects == [f"[minox-qms] {office.link}: instellingen kloppen niet / settings not valid"]
+    assert "odd: unknown key" in office.mail.texts()[0]
+
+
+def test_of_many_that_meet_it_at_once_one_tells(airflow: Airflow) -> None:
+    office, starts, opened = airflow.office, threading.Barrier(8), []
+
+    def meet() -> None:
+        starts.wait(timeout=30)
+        opened.append(office.desk.report("minox_to_qms", [Trouble(FAILED, "Minox is weg.")]))
+        office.desk.deliver()
+
+    threads = [threading.Thread(target=meet) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(len(one) for one in opened) == [0] * 7 + [1]
+    assert len(office.mail.mails) == 1
+
+
+def test_a_link_without_routes_keeps_the_incident_and_says_that_nobody_is_told(
+    airflow: Airflow, caplog: pytest.LogCaptureFixture
+) -> None:
+    airflow.office.settle(email=False)
+    airflow.task(airflow.begin(), "customers.stage", GONE)
+    assert airflow.office.incidents() == [("minox_to_qms", "failed", "")]
+    assert "nobody is told" in caplog.text
+
+
+def test_a_sender_that_fails_breaks_no_run(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    office, run = airflow.office, airflow.begin()
+    airflow.task(run, "customers.stage", GONE)
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("minox_qms.alerts.desk.deliver", bug)
+    after_run(office.database, _settings(office), run, good=True)
+    assert office.incidents() == []
+
+
+def test_without_the_database_people_are_told_directly_once_an_hour(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = airflow.begin()
+    url = airflow.office.database.url.set(query={"host": "/nonexistent"})
+    dead = sa.create_engine(url)
+    monkeypatch.setattr("include.storage.engine.engine", lambda: dead)
+    for _ in range(3):
+        task_fails(airflow.dag(), run.run_id, "customers.stage", GONE)
+        run_fails(airflow.bag, run.dag_id, run.run_id)
+    assert len(airflow.office.mail.mails) == 1
+    assert "database cannot be reached" in airflow.office.mail.texts()[0]
+    assert "/nonexistent" not in caplog.text
+
+
+def _settings(office: Office) -> Any:
+    return find_link(office.link)

@@ -558,3 +558,39 @@ def test_a_run_that_was_taken_over_sends_nothing_more(world: BookingWorld, monke
     assert "took over" in str(ran.tasks["book"])
     assert world.puts() == []
     assert world.of() == {"1": "failed: technical"}
+
+
+def test_a_run_with_an_older_copy_changes_nothing(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = invoice(1, customer_code="10002")
+    world.add(wrong)
+
+    def die(_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "book", die)
+        with pytest.raises(SystemExit):
+            world.run(run_id="older")
+    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
+    world.change(wrong, customer_code="10001", at=None)
+    newer = world.run(LATER)
+    assert world.of(newer) == {"1": "booked"}
+    older = world.retry(replace(newer, run_id="older"), "book", "attach_pdfs", "close_run")
+    assert world.of(older) == {"1": "booked"}
+    assert (world.ledger(1).customer, world.ledger(1).outcome) == (10001, "booked")
+    assert len(world.puts()) == 1
+
+
+def test_an_older_copy_is_not_sent_once_the_ledger_knows_a_later_one(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(invoice(1), invoice(2))
+    check = BookingRun._check_preconditions
+
+    def learn_meanwhile(self: BookingRun) -> None:
+        check(self)
+        world.execute("UPDATE booking SET read_at = read_at + interval '1 hour' WHERE invoice_header_id = 1")
+
+    monkeypatch.setattr(BookingRun, "_check_preconditions", learn_meanwhile)
+    assert world.of(world.run()) == {"1": "failed: technical", "2": "booked"}
+    assert world.puts(1) == []

@@ -107,7 +107,7 @@ class Report:
         logins = " or ".join(f"{name} / {password} ({role})" for name, (password, role) in USERS.items())
         self._console.print(f"\n{verdict} It stays up:")
         for name, text in (
-            ("Airflow", f"{self._places.airflow}   log in as {logins}"),
+            ("Airflow", f"{self._places.airflow}   log in as {logins}; the Sync page is in its menu"),
             ("Minox", f"{self._places.minox}   what the sandbox's Minox holds"),
             ("QMS", f"{self._places.qms}   what the sandbox's QMS holds"),
             ("shell", f". {self._places.shell} && .venv/bin/minox-qms status"),

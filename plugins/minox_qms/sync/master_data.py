@@ -84,6 +84,7 @@ class MasterDataLoader:
         self.error: BaseException | None = None
         self.stopped: BaseException | None = None
         self._failures_in_a_row = 0
+        self._to_write: list[Wanted] = []
 
     def load(self) -> None:
         """Load all accepted records, and give each its outcome.
@@ -94,6 +95,7 @@ class MasterDataLoader:
         self._prepare()
         for chunk in read_staged(self.engine, self.run, self.mapping.entity, chunk=CHUNK):
             self._load_chunk(chunk)
+        self._write_batches(1)
         error = self.stopped or self.error
         self.notes.finish(error)
         if error is not None:
@@ -124,14 +126,21 @@ class MasterDataLoader:
                 to_write.append(one)
         self.notes.note_unchanged(unchanged)
         self.notes.note_rejected(rejected)
-        if len([one for one in to_write if _qms_id(one) is None]) > MANY_UNBOUND and self.stopped is None:
+        unbound = [one for one in to_write if _qms_id(one) is None]
+        if len(unbound) > MANY_UNBOUND and self.stopped is None and not self.rows.is_remembered:
             try:
                 self.rows.remember_all()
             except ConnectorError as error:
                 self._fail([one.record for one in to_write], error, weight=LIST_FAILED)
                 return
-        for start in range(0, len(to_write), WRITE_BATCH):
-            self._write(to_write[start : start + WRITE_BATCH])
+        self._to_write += to_write
+        self._write_batches(WRITE_BATCH)
+
+    def _write_batches(self, at_least: int) -> None:
+        """Write what is to be written, as far as it fills batches of at least so many records."""
+        while len(self._to_write) >= at_least:
+            batch, self._to_write = self._to_write[:WRITE_BATCH], self._to_write[WRITE_BATCH:]
+            self._write(batch)
 
     def _map(self, chunk: list[StagedRecord]) -> list[Wanted]:
         """Read and map a chunk; codes that the bookkeeping lacks are looked up in QMS first, all in one go."""

@@ -1,0 +1,1 @@
+"""Benchmarks: each is run by a command and prints a table."""

@@ -27,7 +27,7 @@ def task_fails(dag: Any, run_id: str, task_id: str, error: BaseException | str |
         "exception": error,
         "outlet_events": OutletEventAccessors(),
     }
-    _run_task_state_change_callbacks(dag.get_task(task_id), "on_failure_callback", context, LOG)  # type: ignore[arg-type]
+    _run_task_state_change_callbacks(dag.get_task(task_id), "on_failure_callback", context, LOG)
 
 
 def run_fails(bag: DagBag, dag_id: str, run_id: str) -> None:
@@ -35,4 +35,4 @@ def run_fails(bag: DagBag, dag_id: str, run_id: str) -> None:
     request = DagCallbackRequest(
         filepath="x.py", bundle_name="x", bundle_version=None, dag_id=dag_id, run_id=run_id, msg="task_failure"
     )
-    _execute_dag_callbacks(bag, request, LOG)  # type: ignore[arg-type]
+    _execute_dag_callbacks(bag, request, LOG)

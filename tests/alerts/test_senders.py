@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import Connection
@@ -75,7 +75,7 @@ def test_a_webhook_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"host": "http://127.0.0.1/a", "port": 8080}, "http://127.0.0.1:8080/a"),
     ],
 )
-def test_the_address_of_a_webhook(fields: dict[str, object], url: str) -> None:
+def test_the_address_of_a_webhook(fields: dict[str, Any], url: str) -> None:
     assert address(Connection(conn_id="x", conn_type="http", **fields)) == url
 
 

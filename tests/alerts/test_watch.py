@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from include.alerts.incident import FAILED, Trouble
 from include.storage.engine import engine_from_url
-from include.storage.runs import close_run, working
+from include.storage.runs import _RUN_LOCK, close_run, working
 from minox_qms.alerts.watcher import watch
 from minox_qms.operators.watch import WatchOperator
 from tests.dags.conftest import PROJECT
@@ -182,7 +182,7 @@ def _until_free(office: Office, run: Run) -> None:
     """Wait until PostgreSQL has noticed that the process is gone."""
     with office.database.connect() as connection:
         connection.execute(sa.text("SET lock_timeout = '20s'"))
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7400000000000 + :run)"), {"run": run.id})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _RUN_LOCK + run.id})
 
 
 def test_a_process_that_is_killed_while_it_sends_leaves_the_message_to_the_watcher(

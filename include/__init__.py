@@ -1,0 +1,1 @@
+"""The pure core: settings, wire types, mappings, bookings, checks, alerts, and the storage."""

@@ -8,8 +8,8 @@
 | `UnknownOutcomeError` | a write may have been applied: it is looked up, never blindly sent again |
 | `InvariantError` | a promise of the connector does not hold: a bug, the run fails |
 
-Each carries where it happened (system, entity, key, field) and two sentences: the first for the bookkeeper, `detail` for
-the engineer. Neither may hold a secret or personal data; keys (customer numbers, invoice numbers) are allowed.
+Each carries where it happened (system, entity, key, field) and two sentences: the first for the bookkeeper, `detail`
+for the engineer. Neither may hold a secret or personal data; keys (customer numbers, invoice numbers) are allowed.
 """
 
 from __future__ import annotations

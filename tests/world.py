@@ -27,6 +27,8 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from include.settings.load import load_link
 from include.storage.engine import _engine_of_process
+from minox_qms.hooks.minox import MinoxHook
+from minox_qms.hooks.qms import QmsHook
 from sandbox.common.config import Config
 from sandbox.minox.app import create_app as create_minox
 from sandbox.qms.app import create_app as create_qms
@@ -257,9 +259,6 @@ class World:
 
     def session_token(self, system: str) -> str:
         """An access token for a test that acts as a user of the system."""
-        from minox_qms.hooks.minox import MinoxHook
-        from minox_qms.hooks.qms import QmsHook
-
         hook = MinoxHook("minox_test", 123456, 1, 1000) if system == "minox" else QmsHook("qms_test", 3)
         return hook.tokens.token()
 

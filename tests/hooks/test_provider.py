@@ -19,7 +19,7 @@ def test_the_distribution_has_the_entry_point() -> None:
 
 @pytest.mark.parametrize(("conn_type", "hook"), [("minox", MinoxHook), ("qms", QmsHook)])
 def test_airflow_registers_the_connection_type(conn_type: str, hook: type) -> None:
-    info = ProvidersManager().hooks[conn_type]
+    info = ProvidersManager().hooks[conn_type]  # type: ignore[no-untyped-call]
     assert info is not None
     assert info.hook_class_name == f"{hook.__module__}.{hook.__name__}"
     assert info.connection_type == conn_type

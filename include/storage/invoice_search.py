@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - part of the dataclasses' public annotations
+from collections.abc import Iterable  # noqa: TC003 - as above
 from dataclasses import dataclass, fields
 from decimal import Decimal  # noqa: TC003 - as above
 
@@ -72,6 +73,23 @@ def search_invoices(
     rows = [InvoiceRow(*row) for row in connection.execute(ordered)]
     kept = tuple(rows[:limit])
     return Page(kept, str(kept[-1].invoice_header_id) if len(rows) > limit else None)
+
+
+def invoice_numbers(connection: sa.Connection, link: str, keys: Iterable[str]) -> dict[str, str]:
+    """Look up what people call invoices that the ledger has: the number as QMS writes it, else `id` and the key.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        keys: Source keys; those that are no InvoiceHeaderId are left out.
+    """
+    ids = [int(key) for key in keys if key.isascii() and key.isdigit() and len(key) < len(str(2**63))]
+    rows = connection.execute(
+        sa.select(booking.c.invoice_header_id, booking.c.invoice_number).where(
+            booking.c.link == link, booking.c.invoice_header_id.in_(ids)
+        )
+    )
+    return {str(number): name or f"id {number}" for number, name in rows}
 
 
 def _said(which: InvoiceFilter) -> list[sa.ColumnElement[bool]]:

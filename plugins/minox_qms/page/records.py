@@ -14,6 +14,7 @@ from include.errors import ConfigurationError
 from include.mappings import MASTER_DATA
 from include.storage.engine import engine
 from include.storage.invoice_names import find_invoice
+from include.storage.invoice_search import invoice_numbers
 from include.storage.queries import Filter, changes, current_outcomes, past_outcomes, payload_of, rejections
 from include.storage.stories import binding_of, people_of
 from include.words import OUTCOMES, REASONS
@@ -47,6 +48,9 @@ def rejected(
         page = rejections(
             connection, link.name, entity=entity or None, reason=reason or None, solved=solved, limit=_PAGE, after=after
         )
+        numbers = invoice_numbers(
+            connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES]
+        )
     editable = {one for one in ENTITIES if may_edit(request, user, link.name, one)}
     return render(
         request,
@@ -61,6 +65,7 @@ def rejected(
         after=after,
         done=done,
         editable=editable,
+        numbers=numbers,
     )
 
 

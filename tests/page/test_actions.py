@@ -1,0 +1,146 @@
+"""What people do on the page: done in the ledger, with their name, and told to them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from include.storage.tables import binding, booking, person_action
+from tests.page.records import EVIL, KEY, LINK, invoice, put_invoice, run_time
+
+if TYPE_CHECKING:
+    from tests.page.conftest import Site, Visitor
+
+
+def _invoice(site: Site, number: int) -> Any:
+    with site.database.connect() as connection:
+        return connection.execute(sa.select(booking).where(booking.c.invoice_header_id == number)).one()
+
+
+def _people(site: Site, key: str) -> list[tuple[str, str, str | None]]:
+    with site.database.connect() as connection:
+        query = sa.select(person_action.c.action, person_action.c.person, person_action.c.reason)
+        return [tuple(row) for row in connection.execute(query.where(person_action.c.source_key == key).order_by("id"))]
+
+
+def test_an_invoice_is_excluded_taken_back_and_offered_again(site: Site, admin: Visitor) -> None:
+    put_invoice(site.database, 9101, "rejected", "rejected", reason="unbalanced")
+    path = f"/links/{LINK}/invoices/9101"
+    assert 'action="/minox-qms/links/page/invoices/9101/exclude"' in admin.page(path)
+    answer = admin.post(f"{path}/exclude", {"reason": "booked by hand"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/minox-qms{path}?done=exclude")
+    row = _invoice(site, 9101)
+    assert (row.state, row.excluded_by, row.excluded_reason) == ("excluded", "admin", "booked by hand")
+    text = admin.page(f"{path}?done=exclude")
+    assert "It is not booked." in text
+    assert "/include" in text
+    assert "/reoffer" not in text
+    assert admin.post(f"{path}/include", {"reason": "after all"}).status_code == 303
+    assert (_invoice(site, 9101).state, _invoice(site, 9101).reoffer) == ("open", True)
+    assert admin.post(f"{path}/reoffer").status_code == 303
+    assert _people(site, "9101") == [
+        ("exclude", "admin", "booked by hand"), ("include", "admin", "after all"), ("reoffer", "admin", None),
+    ]  # fmt: skip
+    assert "It is offered again by the next run." in admin.page(path)
+
+
+def test_what_cannot_be_done_is_said(site: Site, admin: Visitor) -> None:
+    put_invoice(site.database, 9102, "booked", "booked")
+    path = f"/links/{LINK}/invoices/9102"
+    assert "<button" not in admin.page(path)
+    for action in ("exclude", "reoffer", "include"):
+        answer = admin.post(f"{path}/{action}", {"reason": "because"})
+        assert answer.status_code == 400
+        assert "F2026-9102" in answer.text
+    put_invoice(site.database, 9103, "rejected", "rejected")
+    answer = admin.post(f"/links/{LINK}/invoices/9103/exclude", {"reason": "  "})
+    assert (answer.status_code, "Say why" in answer.text) == (400, True)
+    assert admin.post(f"/links/{LINK}/invoices/424242/reoffer").status_code == 400
+    assert admin.post(f"/links/{LINK}/invoices/9103/exclude", {"reason": "x" * 1001}).status_code == 400
+    assert _people(site, "9102") == _people(site, "9103") == []
+
+
+def test_records_are_offered_again(site: Site, admin: Visitor) -> None:
+    with site.database.begin() as connection:
+        row = {"link": LINK, "entity": "items", "read_at": run_time(), "refused_hash": b"1"}
+        connection.execute(sa.insert(binding), [{**row, "source_key": key} for key in ("A1", "A2")])
+    answer = admin.post(f"/links/{LINK}/record/reoffer", {"entity": "customers", "key": KEY, "reason": EVIL})
+    assert answer.status_code == 303
+    assert _people(site, KEY) == [("reoffer", "admin", EVIL)]
+    answer = admin.post(f"/links/{LINK}/reoffer-refused", {"entity": "items"})
+    assert answer.headers["Location"].endswith("done=reoffer-2")
+    assert "2 are offered again by the next run." in admin.page(f"/links/{LINK}/rejections?entity=items&done=reoffer-2")
+    assert _people(site, "A1") == _people(site, "A2") == [("reoffer", "admin", None)]
+    put_invoice(site.database, 9104, "refused", "refused_by_minox")
+    assert admin.post(f"/links/{LINK}/reoffer-refused", {"entity": "invoices"}).status_code == 303
+    assert _invoice(site, 9104).reoffer
+    for form in ({"entity": "customers", "key": "none"}, {"entity": "invoices", "key": "9104"}):
+        assert admin.post(f"/links/{LINK}/record/reoffer", form).status_code == 400
+
+
+def test_a_viewer_sees_no_buttons(site: Site, viewer: Visitor) -> None:
+    put_invoice(site.database, 9105, "rejected", "rejected")
+    for path in ("invoices/9105", "rejections?entity=customers", "connections"):
+        text = viewer.page(f"/links/{LINK}/{path}")
+        assert 'method="post"' not in text
+        assert "form_token" not in text
+    assert "one must be allowed to edit this connection" in viewer.page(f"/links/{LINK}/connections")
+
+
+def test_invoices_are_found(site: Site, admin: Visitor) -> None:
+    with site.database.begin() as connection:
+        rows = [
+            invoice(20_000 + place, "booked", "booked", customer=30_000 + place % 3, total=f"{place}.50")
+            for place in range(120)
+        ]
+        connection.execute(sa.insert(booking), rows)
+
+    def found(query: str) -> list[int]:
+        text = admin.page(f"/links/{LINK}/invoices?{query}")
+        return [int(number) for number in re.findall(r'/invoices/(\d+)"', text)]
+
+    assert found("number=F2026-20007") == found("number=20280007") == [20_007]
+    assert found("number=F2026-2001&customer=30001") == [20_019, 20_016, 20_013, 20_010]
+    assert found("amount_from=117,5&amount_to=118.50&customer=") == [20_118, 20_117]
+    assert found("customer=30000&from_date=2026-03-02") == []
+    first = admin.page(f"/links/{LINK}/invoices?number=F2026-20&outcome=booked")
+    (after,) = re.findall(r'href="\?([^"]*after=[^"]*)"', first)
+    assert "number=F2026-20" in after
+    second = found(after.replace("&amp;", "&"))
+    assert found("number=F2026-20&outcome=booked")[-1] - 1 == second[0]
+    assert len(second) == 50
+
+
+def test_the_page_leads_from_airflow_and_back(admin: Visitor) -> None:
+    answer = admin.get(f"/dag/qms_invoices__{LINK}")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/minox-qms/links/{LINK}")
+    assert admin.get(f"/dag/reconcile__{LINK}").headers["Location"] == f"/minox-qms/links/{LINK}/reconciliation"
+    assert "nothing to tell about this DAG" in admin.page("/dag/somebody_elses")
+    assert admin.get(f"/dag/qms_invoices__{LINK}/run/none").status_code == 404
+    text = admin.page(f"/links/{LINK}/invoices/9002")
+    assert re.search(rf'<a data-top href="/dags/qms_invoices__{LINK}/runs/manual__[^/"]+/tasks/book">', text)
+
+
+def test_the_page_speaks_both_languages(admin: Visitor) -> None:
+    path = f"/links/{LINK}/invoices/9002"
+    english = "The lines differ from the totals of the invoice by more than rounding."
+    dutch = "De regels wijken meer dan een afronding af van de totalen van de factuur."
+    assert english in admin.page(path)
+    assert dutch in admin.page(path, **{"Accept-Language": "nl-NL,nl;q=0.9,en;q=0.8"})
+    assert dutch in admin.page(f"{path}?lang=nl")
+    assert dutch in admin.page(path)  # it is remembered
+    assert english in admin.page(f"{path}?lang=en")
+
+
+def test_a_broken_file_of_a_link_leaves_the_others(site: Site, admin: Visitor) -> None:
+    broken = site.links / "torn.yaml"
+    broken.write_text("minox: [", encoding="utf-8")
+    try:
+        text = admin.page("/")
+        assert "torn.yaml cannot be read" in text
+        assert f'href="/minox-qms/links/{LINK}"' in text
+        assert admin.get("/links/torn").status_code == 404
+    finally:
+        broken.unlink()

@@ -12,6 +12,7 @@ from include.storage.settling import settle
 from minox_qms.alerts.closing import after_run
 from minox_qms.metrics import note_outcomes
 from minox_qms.operators.link import LinkOperator
+from minox_qms.sync.booking_notes import settle_invoices
 from minox_qms.sync.reports import Reporter
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class CloseRunOperator(LinkOperator):
         if not run.dry_run and settings.bookings.report_to_qms:
             told = Reporter(self.engine, self.qms(settings), settings).report()
             log.info("QMS was told of %d records", told)
-        if not run.dry_run and self.direction == "minox_to_qms":  # the ledger keeps what is open of the other direction
+        if not run.dry_run and self.direction == "qms_to_minox":
+            settle_invoices(self.engine, run)
+        if not run.dry_run and self.direction == "minox_to_qms":
             settle(self.engine, run, self.entities)
             forget_old_changes(self.engine, run, settings.master_data.history_days)
         bad = failures_of(self.engine, run) if run.dry_run else unfinished_entities(self.engine, run, self.entities)

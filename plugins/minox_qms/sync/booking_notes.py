@@ -12,8 +12,10 @@ from include.storage import ledger
 from include.storage.outcomes import Outcome, note_outcomes
 from include.storage.quarantine import Rejected, put_aside, release
 from include.storage.reports import clear, report
-from minox_qms.sync.selection import ENTITY
-from minox_qms.sync.verdicts import Verdict, batch_of
+from include.storage.settling import settle
+from include.storage.tables import booking, sync_outcome
+from minox_qms.sync.selection import ENTITY, batch_of
+from minox_qms.sync.verdicts import HELD, Verdict
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -167,6 +169,34 @@ class BookingNotes:
             is_error=is_error,
             message=message,
         )
+
+
+def settle_invoices(engine: sa.Engine, run: Run) -> None:
+    """See that every staged invoice of a run has an outcome, though its tasks may have died.
+
+    Args:
+        engine: Of the connector's database.
+        run: The run; all its other tasks are done.
+    """
+    settle(engine, run, [ENTITY])
+    with engine.begin() as connection:
+        keep_held(connection, run)
+
+
+def keep_held(connection: sa.Connection, run: Run) -> None:
+    """Call no invoice of a run failed that Minox has, or may have: the ledger knows better."""
+    rows = connection.execute(
+        sa.select(sync_outcome.c.source_key, booking.c.state, booking.c.message).where(
+            sync_outcome.c.run == run.id,
+            sync_outcome.c.entity == ENTITY,
+            sync_outcome.c.outcome == "failed",
+            booking.c.link == run.link,
+            sa.cast(booking.c.invoice_header_id, sa.Text) == sync_outcome.c.source_key,
+            booking.c.state.in_(HELD),
+        )
+    ).all()
+    outcomes = [Outcome(row.source_key, HELD[row.state], REASONS.get(HELD[row.state]), row.message) for row in rows]
+    note_outcomes(connection, run, ENTITY, outcomes)
 
 
 def outcome_of(one: Verdict) -> Outcome:

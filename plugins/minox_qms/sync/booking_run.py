@@ -18,12 +18,12 @@ from include.storage.previews import note_preview
 from include.storage.staging import staged_keys
 from include.storage.tables import sync_outcome, sync_run_entity
 from include.wire.text import identifier, text
-from minox_qms.sync.booking_notes import BookingNotes, outcome_of
+from minox_qms.sync.booking_notes import BookingNotes, keep_held, outcome_of
 from minox_qms.sync.existing import ExistingReceivables
 from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.posting import Poster, not_there
-from minox_qms.sync.selection import ENTITY, note_sweep
-from minox_qms.sync.verdicts import HELD, TO_POST, Examiner, Verdict, batch_of, collide
+from minox_qms.sync.selection import ENTITY, batch_of, note_sweep
+from minox_qms.sync.verdicts import TO_POST, Examiner, Verdict, collide
 
 V = TypeVar("V")
 
@@ -112,7 +112,6 @@ class BookingRun:
     def _book(self, keys: list[str]) -> None:
         """Judge and post these invoices; what the ledger answers is noted whatever becomes of the rest."""
         if not self.run.dry_run:
-            self._take_up(keys)
             self._settle(keys)
         self.examiner = self._make_examiner(keys)
         left = self._note_settled(keys)
@@ -142,14 +141,6 @@ class BookingRun:
         )
         with self.engine.connect() as connection:
             return {row.source_key: row.outcome for row in connection.execute(query)}
-
-    def _take_up(self, keys: list[str]) -> None:
-        """Give every invoice a row in the ledger: should this run die, the next one takes them up."""
-        for start in range(0, len(keys), LEDGER_CHUNK):
-            numbers = [int(key) for key in keys[start : start + LEDGER_CHUNK] if not key.startswith("#")]
-            batches = {number: batch_of(self.link, number) for number in numbers}
-            with self.engine.begin() as connection:
-                ledger.take_up(connection, self.run.link, batches, read_at=self.read_at)
 
     def _settle(self, keys: list[str]) -> None:
         """Look up every entry that went out without an answer, before anything else is decided.
@@ -393,13 +384,9 @@ class BookingRun:
         message = error.message if isinstance(error, ConnectorError) else "The run stopped before this invoice."
         noted = self._noted()
         left = [key for key in staged_keys(self.engine, self.run, ENTITY) if key not in noted]
-        known = self._known(left)
-        outcomes = []
-        for key in left:
-            held = HELD.get(known[int(key)].state) if not key.startswith("#") and int(key) in known else None
-            outcomes.append(Outcome(key, held) if held else Outcome(key, "failed", "technical", message))
         with self.engine.begin() as connection:
-            note_outcomes(connection, self.run, ENTITY, outcomes)
+            note_outcomes(connection, self.run, ENTITY, [Outcome(key, "failed", "technical", message) for key in left])
+            keep_held(connection, self.run)
             finish_entity(
                 connection,
                 self.run,

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from include.bookings.batch_id import batch_id
 from include.bookings.dates import comparison_date
 from include.storage import ledger
 from include.storage.outcomes import note_extracted
+from include.storage.settling import forget_unstaged
 from include.storage.staging import read_staged, stage, staged_keys
-from include.storage.tables import STAGING, daily_sweep, sync_outcome
+from include.storage.tables import daily_sweep
 from include.wire.decode import decode_readable
 from include.wire.qms import EntityChange, Invoice, OverviewInvoice, OverviewInvoiceLine
 from include.wire.text import identifier, text, whole_number
 from minox_qms.hooks import odata
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterable, Iterator
 
     from include.bookings.plan import Plan
@@ -37,6 +40,11 @@ ENTITY = "invoices"
 def invoice_id(header: OverviewInvoice | Invoice | OverviewInvoiceLine | None) -> int | None:
     """InvoiceHeaderId of a record; None when it has none that is usable."""
     return None if header is None else _number(header.InvoiceHeaderId)
+
+
+def batch_of(link: LinkSettings, invoice_header_id: int) -> uuid.UUID:
+    """Id of the batch of an invoice of a link: the same for ever."""
+    return batch_id(link.minox.tenant_id, link.minox.administration_id, link.qms.company_id, invoice_header_id)
 
 
 class InvoiceSelection:
@@ -68,9 +76,17 @@ class InvoiceSelection:
             read_at: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         extracted = self.stage_rows()
         with self.engine.begin() as connection:
-            self._forget_absent(connection)
+            forget_unstaged(connection, self.run, ENTITY)
             note_extracted(connection, self.run, ENTITY, extracted, read_at)
+            if not self.run.dry_run:
+                self._take_up(connection, read_at)
         return extracted
+
+    def _take_up(self, connection: sa.Connection, read_at: dt.datetime) -> None:
+        """Give every invoice a row in the ledger: should this run die, the next one takes it up."""
+        numbers = [int(key) for key in staged_keys(self.engine, self.run, ENTITY) if not key.startswith("#")]
+        batches = {number: batch_of(self.link, number) for number in numbers}
+        ledger.take_up(connection, self.run.link, batches, read_at=read_at)
 
     def stage_rows(self) -> int:
         """Stage the invoices, their totals and their lines; returns the number of invoices."""
@@ -93,14 +109,6 @@ class InvoiceSelection:
                 )
             )
         return swept is None
-
-    def _forget_absent(self, connection: sa.Connection) -> None:
-        """Drop what an earlier try of this run noted of invoices that this try has not read."""
-        table = STAGING[ENTITY]
-        read = sa.exists().where(table.c.run == self.run.id, table.c.key == sync_outcome.c.source_key)
-        connection.execute(
-            sa.delete(sync_outcome).where(sync_outcome.c.run == self.run.id, sync_outcome.c.entity == ENTITY, ~read)
-        )
 
     def _headers(self) -> Iterator[list[bytes]]:
         """Heads of the invoices that the run takes, page by page."""

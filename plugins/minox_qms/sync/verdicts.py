@@ -12,7 +12,6 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from include.bookings.batch_id import batch_id
 from include.bookings.codes import account_number
 from include.bookings.dates import comparison_date, document_date
 from include.bookings.entry import BookingContext, build_entry
@@ -27,7 +26,6 @@ from include.wire.qms import Company
 from include.wire.text import identifier, text
 
 if TYPE_CHECKING:
-    import uuid
     from decimal import Decimal
 
     from include.bookings.entry import Entry
@@ -85,11 +83,6 @@ class Verdict:
     def rejected(self, reason: Reason) -> Verdict:
         """The same invoice, with one more reason against it."""
         return replace(self, outcome="rejected", reasons=arrange((*self.reasons, reason)))
-
-
-def batch_of(link: LinkSettings, invoice_header_id: int) -> uuid.UUID:
-    """Id of the batch of an invoice of a link: the same for ever."""
-    return batch_id(link.minox.tenant_id, link.minox.administration_id, link.qms.company_id, invoice_header_id)
 
 
 class Examiner:

@@ -389,8 +389,38 @@ def test_a_held_batch_books_nothing_and_is_read_again_by_the_next_run(world: Boo
     assert "InvoiceNumber" in str(ran.tasks["check"])
     assert world.of(ran) == {"1": "failed: batch_held", "2": "failed: batch_held"}
     assert world.puts() == []
+    assert world.scalar("SELECT count(*) FROM daily_sweep") == 0
     world.qms.edit({"entity": "OverviewInvoice", "replace": rows, "log": False})
     assert world.of(world.run(LATER)) == {"1": "booked", "2": "booked"}
+
+
+def test_a_check_that_breaks_leaves_no_invoice_without_an_outcome_and_none_behind(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(invoice(1, invoice_day=dt.date(2026, 1, 1)))
+    world.run()
+    world.add(invoice(2, invoice_day=dt.date(2026, 1, 1)), at=None)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("minox_qms.sync.checking.check_table", broken)
+        ran = world.run(None, dates=("2026-01-01", "2026-01-01"))
+    assert not ran.is_good
+    assert world.of(ran) == {"1": "booked", "2": "failed: technical"}
+    assert world.of(world.run(LATER)) == {"2": "booked"}
+
+
+def test_a_held_batch_calls_no_booked_invoice_failed(world: BookingWorld) -> None:
+    world.add(invoice(1), invoice(2))
+    world.run()
+    rows = world.qms.state["OverviewInvoice"]
+    bare = [{name: value for name, value in row.items() if name != "InvoiceNumber"} for row in rows]
+    world.qms.edit({"entity": "OverviewInvoice", "replace": bare, "log": False})
+    ran = world.run(None)
+    assert ran.tasks["check"] is not None
+    assert world.of() == {"1": "booked", "2": "booked"}
 
 
 def test_a_run_that_is_cleared_and_run_again_adds_up(world: BookingWorld) -> None:

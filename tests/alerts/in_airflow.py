@@ -25,7 +25,8 @@ def main(dag_id: str, params: str) -> dict[str, Any]:
     stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
     state, _ = run_dag(dag_id, json.loads(params), verbose=False)
     with create_session() as session:
-        events = [list(row) for row in session.execute(sa.text(EVENTS))]
+        rows = session.execute(sa.text(EVENTS)).all()
+    events = [[uri, json.loads(extra), task_id] for uri, extra, task_id in rows]
     return {"state": state, "events": events}
 
 

@@ -17,7 +17,7 @@ import pytest
 from minox_qms.cli.in_process import _template
 from tests.dags.conftest import PROJECT
 from tests.e2e.booking_world import BookingWorld, invoice
-from tests.e2e.master import ALL_OFF
+from tests.e2e.master import ALL_OFF, change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iter
     with pytest.MonkeyPatch.context() as monkeypatch:
         made = BookingWorld(tmp_path_factory.mktemp("world"), database, monkeypatch)
         made.configure(master_data={"entities": ALL_OFF})
+        change(made, "customer", 10001, payment_term=None)
         yield made
         made.stop()
 
@@ -124,7 +125,8 @@ def master_data(run: Any) -> Ended:
 
 
 def test_metrics_carry_outcomes_durations_and_requests(master_data: Ended) -> None:
-    assert master_data.value("outcomes.test.minox_to_qms.customers.created") == "10|c"
+    assert master_data.value("outcomes.test.minox_to_qms.customers.created") == "1|c"
+    assert master_data.value("outcomes.test.minox_to_qms.customers.rejected") == "9|c"
     assert master_data.value("task.test.minox_to_qms.load.customers.good").endswith("|ms")
     assert master_data.value("task.test.minox_to_qms.close_run.all.good").endswith("|ms")
     requests = [line for line in master_data.metrics if line.startswith("airflow.minox_qms.requests.test.")]
@@ -142,11 +144,11 @@ def test_lineage_names_the_collection_the_table_and_the_entity(master_data: Ende
 
 
 def test_assets_tell_of_customers_and_invoices(master_data: Ended, run: Any, world: BookingWorld) -> None:
-    customers = ["minox-qms://test/customers", json.dumps({"created": 10}), "customers.load"]
+    customers = ["minox-qms://test/customers", {"created": 1, "rejected": 9}, "customers.load"]
     assert master_data.events == [customers]
     world.add(invoice(1), invoice(2))
     booked = run("qms_invoices__test", **WHOLE_YEAR)
-    invoices = ["minox-qms://test/invoices/booked", json.dumps({"booked": 2}), "book"]
+    invoices = ["minox-qms://test/invoices/booked", {"booked": 2}, "book"]
     assert (booked.state, booked.events) == ("success", [customers, invoices])
     assert booked.value("outcomes.test.qms_to_minox.invoices.booked") == "2|c"
     minox = world.minox.url.replace("http", "minox")

@@ -41,8 +41,9 @@ def test_text_is_never_markup() -> None:
 
 
 def test_a_post_has_the_form_of_slack_and_teams(webhook: Webhook) -> None:
-    post("alert_hook", "Onderwerp", "Regel 1\nRegel 2")
-    assert webhook.posts == [(f"/services/{SECRET}", "application/json", {"text": "Onderwerp\nRegel 1\nRegel 2"})]
+    post("alert_hook", "Onderwerp", "Regel 1\n<!channel> & zo")
+    text = "Onderwerp\nRegel 1\n&lt;!channel&gt; &amp; zo"
+    assert webhook.posts == [(f"/services/{SECRET}", "application/json", {"text": text})]
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -119,3 +120,18 @@ def test_what_cannot_be_sent_is_kept_and_sent_later(office: Office, caplog: pyte
     assert office.desk.deliver() == 0
     assert (len(office.mail.mails), len(office.webhook.posts)) == (1, 1)
     assert office.rows("SELECT count(notified_at) FROM alert_incident WHERE link = :link")[0][0] == 1
+
+
+def test_a_message_that_cannot_be_sent_for_whatever_reason_keeps_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bug(*_: object) -> None:
+        raise UnicodeError("geheim")
+
+    office.settle(webhook=True)
+    monkeypatch.setattr("minox_qms.alerts.mail.send_mail", bug)
+    office.desk.report("minox_to_qms", [Trouble(FAILED, "Minox is weg.")])
+    assert office.desk.deliver() == 1
+    assert len(office.webhook.posts) == 1
+    assert "UnicodeError" in caplog.text
+    assert "geheim" not in caplog.text

@@ -67,6 +67,9 @@ def deliver(engine: sa.Engine, link: str | None = None) -> int:
         except NotSentError as error:
             log.error("%s", error)  # noqa: TRY400 - it says all; a traceback might show addresses
             note_not_sent(engine, message, str(error))
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others
+            log.error("link %s, %s: %s", message.link, message.route, type(error).__name__)  # noqa: TRY400 - as above
+            note_not_sent(engine, message, type(error).__name__)
         else:
             note_sent(engine, message)
             sent += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -37,10 +38,9 @@ def post(conn_id: str, subject: str, body: str) -> None:
         raise _not_sent(conn_id, "Airflow has no such connection") from None
     if not _is_safe(url):
         raise _not_sent(conn_id, "its address must be https; plain http is for this machine itself only")
+    text = html.escape(f"{subject}\n{body}"[:MAX_TEXT], quote=False)  # or `<!channel>` in a record would call everyone
     try:
-        answer = requests.post(
-            url, json={"text": f"{subject}\n{body}"[:MAX_TEXT]}, timeout=TIMEOUT, allow_redirects=False, stream=True
-        )
+        answer = requests.post(url, json={"text": text}, timeout=TIMEOUT, allow_redirects=False, stream=True)
         answer.close()
     except requests.RequestException as error:
         raise _not_sent(conn_id, type(error).__name__) from None  # its own words quote the address

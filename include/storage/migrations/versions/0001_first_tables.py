@@ -658,4 +658,4 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
 
 def downgrade() -> None:
     """Refuse: the ledger is never dropped by a command."""
-    raise NotImplementedError("The first migration cannot be taken back: restore a backup instead.")
+    raise RuntimeError("The first migration cannot be taken back: restore a backup instead.")

@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test lint format lock docs
+.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,3 +71,6 @@ docs: install-dev  ## Write the generated pages anew
 	$(BIN)/python -m include.settings.schema
 	$(BIN)/python -m include.mapping.pages
 	$(BIN)/python -m minox_qms.cli.docs
+
+screenshots: install-dev  ## Take the screenshots of docs/screenshots anew, in Chromium
+	$(BIN)/python -m tests.browser.screenshots

@@ -1,0 +1,1 @@
+"""Tests that click through the pages in headless Chromium."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+_BUILDING = threading.Lock()
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, Any] = {
     "minox": {"conn_id": "minox_test", "tenant_id": 123456, "administration_id": 1, "requests_per_second": 1000},
@@ -202,7 +203,8 @@ class World:
 
     def _run(self, module: str, link: str, run_id: str | None, params: dict[str, Any]) -> Ran:
         run_id = run_id or f"test__{uuid.uuid4().hex[:8]}"
-        dag = _build(module)(load_link(self.directory / f"{link}.yaml"))
+        with _BUILDING:  # Airflow keeps the DAG that is being built in a global
+            dag = _build(module)(load_link(self.directory / f"{link}.yaml"))
         now = dt.datetime.now(dt.UTC)
         context = {
             "run_id": run_id,

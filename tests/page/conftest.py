@@ -95,6 +95,7 @@ class Site:
     minox: str
     qms: str
     links: Path
+    secret: str = ""
 
     def visitor(self, name: str | None) -> Visitor:
         made = Visitor(self.url)
@@ -143,6 +144,7 @@ def _start(site: Site, home: Path) -> subprocess.Popen[bytes]:
     variables |= {f"AIRFLOW_CONN_{name.upper()}_PAGE": content for name, content in _connections(site).items()}
     os.environ["MINOX_QMS_FERNET_KEY"] = variables["MINOX_QMS_FERNET_KEY"]
     site.url = f"{places.airflow}/minox-qms"
+    site.secret = variables["AIRFLOW__API__SECRET_KEY"]
     with (home / "api-server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"],

@@ -135,6 +135,11 @@ def working(
             holder.execute(sa.update(run_claim).where(mine).values(seen_at=sa.func.clock_timestamp()))
 
 
+def is_at_work(connection: sa.Connection, run: int) -> bool:
+    """Tell whether a task of the run works: it holds the run's lock, which PostgreSQL lets go when its process dies."""
+    return not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_RUN_LOCK + run)))
+
+
 def _try_claim(engine: sa.Engine, run: Run) -> str | None:
     """Take the link's direction for the run; returns the run_id that has it when that is not possible."""
     with engine.begin() as connection:
@@ -148,10 +153,7 @@ def _try_claim(engine: sa.Engine, run: Run) -> str | None:
             .where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
         ).one_or_none()
         if row is not None and row.run != run.id and row.state == "running":
-            quiet = row.idle > GRACE_SECONDS and connection.scalar(
-                sa.select(sa.func.pg_try_advisory_xact_lock(_RUN_LOCK + row.run))
-            )
-            if not quiet:
+            if row.idle <= GRACE_SECONDS or is_at_work(connection, row.run):
                 return str(row.run_id)
             connection.execute(sa.update(sync_run).where(sync_run.c.id == row.run).values(state="abandoned"))
         now = sa.func.clock_timestamp()

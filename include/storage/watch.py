@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from include.alerts.watching import DirectionSeen, GrantSeen, RunSeen
 from include.storage.facts import fact, remember
 from include.storage.overview import CLOSES, LOCAL, OPENS, quiet_minutes
-from include.storage.runs import _RUN_LOCK
+from include.storage.runs import is_at_work
 from include.storage.tables import oauth_grant, run_claim, sync_run
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def see_direction(
     ).one_or_none()
     last = None
     if row is not None:
-        idle = dt.timedelta() if _is_at_work(connection, row.id) else max(now - row.seen_at, dt.timedelta())
+        idle = dt.timedelta() if is_at_work(connection, row.id) else max(now - row.seen_at, dt.timedelta())
         last = RunSeen(row.dag_id, row.run_id, row.state, idle)
     return DirectionSeen(
         quiet_minutes=quiet_minutes(last_good_at or since, now),
@@ -77,11 +77,6 @@ def see_direction(
         last_good_at=last_good_at,
         last=last,
     )
-
-
-def _is_at_work(connection: sa.Connection, run: int) -> bool:
-    """Tell whether a task of the run works: it holds the run's lock, which PostgreSQL lets go when its process dies."""
-    return not connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_RUN_LOCK + run)))
 
 
 def see_grants(connection: sa.Connection, conn_ids: Mapping[str, str], now: dt.datetime) -> list[GrantSeen]:

@@ -121,7 +121,7 @@ def known(files: Path) -> list[Process]:
     for path in sorted(files.glob("*.json")) if files.is_dir() else []:
         with contextlib.suppress(ValueError, KeyError):
             content = json.loads(path.read_text())
-            if content["boot"] == _boot():
+            if content["boot"] == _boot() and content["pid"] > 0:  # 0 would be all whose session is out of sight
                 found.append(Process(path.stem, int(content["pid"]), int(content["started"])))
     return found
 

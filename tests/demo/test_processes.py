@@ -27,6 +27,10 @@ print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}], process_group=0).pid, 
 """
 
 
+def this_boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[[str, str], Process]]:
     """Starts Python code as a process of the demo."""
@@ -112,16 +116,22 @@ print('ready', flush=True)
     assert not is_running(served.pid)
 
 
-def test_another_process_with_the_same_number_is_left_alone(tmp_path: Path) -> None:
-    here = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    for name, boot in (("now", here), ("before", "another boot")):
-        (tmp_path / f"{name}.json").write_text(json.dumps({"pid": os.getsid(0), "started": 1, "boot": boot}))
+def test_another_process_with_the_same_number_is_left_alone(run: Callable[[str, str], Process], tmp_path: Path) -> None:
+    other = run("other", SLEEP)
+    for name, boot in (("now", this_boot()), ("before", "another boot")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"pid": other.pid, "started": 1, "boot": boot}))
     [process] = known(tmp_path)
     assert process.name == "now"
     assert not process.is_alive
     assert process.members() == []
     assert not Process("none", 2**22 + 1, 1).is_alive
     assert stop(tmp_path) == []
+    assert other.is_alive
+
+
+def test_a_number_that_no_process_has_belongs_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "zero.json").write_text(json.dumps({"pid": 0, "started": 0, "boot": this_boot()}))
+    assert known(tmp_path) == []
 
 
 def test_a_torn_file_is_no_process(tmp_path: Path) -> None:

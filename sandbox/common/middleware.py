@@ -70,6 +70,7 @@ class Instruments:
 
         async def listen() -> Message:
             message = await receive()
+            entry.received += len(message.get("body", b""))
             if len(body) <= _MAX_RECORDED_BODY:
                 body.extend(message.get("body", b""))
             return message
@@ -77,6 +78,7 @@ class Instruments:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
+            entry.sent += len(message.get("body", b""))
             await send(message)
 
         target = f"{scope['path']}?{query}" if query else scope["path"]

@@ -24,6 +24,8 @@ class Entry:
         milliseconds: How long the answer took.
         fault: The number of the fault rule that spoilt it, or None.
         body: The JSON body of a write, or None.
+        received: Bytes of the request's body.
+        sent: Bytes of the answer's body.
     """
 
     number: int
@@ -35,6 +37,8 @@ class Entry:
     milliseconds: float = 0.0
     fault: int | None = None
     body: Any = None
+    received: int = 0
+    sent: int = 0
 
 
 class RequestLog:

@@ -137,6 +137,13 @@ def test_requests_are_recorded_without_secrets(qms: Sandbox) -> None:
     assert qms.client.headers["Authorization"].split()[1] not in text
 
 
+def test_recorded_requests_tell_how_many_bytes_went_over(qms: Sandbox) -> None:
+    answer = qms.call("POST", f"{ODATA}/CostCenter", {"CompanyId": "3", "Code": "x", "Name": "x"})
+    made = qms.control("GET", "requests")["requests"][-1]
+    assert made["received"] == int(answer.request.headers["content-length"]) > 0
+    assert made["sent"] == len(answer.content) > 0
+
+
 def test_recorded_requests_tell_what_was_dropped(minox: Sandbox) -> None:
     fault(minox, path="/vat", action="drop")
     with pytest.raises(ConnectionResetError):

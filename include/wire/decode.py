@@ -100,6 +100,49 @@ def decode_readable(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, 
     return record, tuple(dict.fromkeys(faults))
 
 
+def decode_row(raw: bytes) -> dict[str, Any]:
+    """Read an object whole, to write it back: every field as it came, numbers exact.
+
+    Args:
+        raw: The JSON text; it may be anything.
+
+    Returns:
+        The fields. Numbers with a fraction are Decimal.
+
+    Raises:
+        ValueError: It is no object, is nested too deeply, or holds a NUL or a number that nothing can store; the text
+            says which, without values.
+    """
+    try:
+        content = _untyped().decode(raw)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise ValueError("not JSON") from None
+    if not isinstance(content, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - of the data, not of the call
+    if not _is_storable(content):
+        raise ValueError("a NUL, or a number that is too large")
+    return content
+
+
+def _is_storable(content: Any) -> bool:
+    """Tell whether all texts and numbers of a JSON value can be stored and sent again."""
+    left = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += [*value, *value.values()]
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str):
+            if "\x00" in value:
+                return False
+        elif isinstance(value, int | Decimal) and not _sane(Decimal(value)):
+            return False
+    return True
+
+
 def _plainly_written(raw: bytes, type_: type[msgspec.Struct]) -> bool:
     r"""Tell whether msgspec alone reads this record as the table above wants it.
 

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
+_KEYS = 2**63
 
 
 def text(value: str | float | Decimal | None) -> str | None:
@@ -70,6 +71,24 @@ def whole_number(value: str | float | Decimal | None) -> int | None:
     if not _WHOLE.fullmatch(read):
         raise ValueError(f"{read!r} is not a whole number")
     return int(read)
+
+
+def row_key(value: object) -> int | None:
+    """Read the key of a row of QMS: Edm.Int64 (the contract), which is never negative.
+
+    Args:
+        value: 5, "5", 5.0, or anything else.
+
+    Returns:
+        The key; None when it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
+    try:
+        key = whole_number(value)
+    except ValueError:
+        return None
+    return key if key is not None and 0 <= key < _KEYS else None
 
 
 def plain(number: float | Decimal) -> str:

@@ -295,6 +295,8 @@ def test_tokens_go_to_no_other_address_than_their_own(empty: sa.Engine, tokens: 
         Reply(401),
         Reply(400, "<html>"),
         Reply(400, {"error": "unauthorized_client"}),
+        Reply(400, {"error": {"message": "invalid_grant"}}),
+        Reply(400, {"error": ["invalid_grant"]}),
         Reply(403),
         Reply(404),
         Reply(302, b"", {"Location": "/login"}),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from include.wire.decode import Fault, _reader, _untyped, decode_record
+from include.wire.decode import Fault, _reader, _untyped, decode_record, decode_row
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,3 +201,21 @@ def test_the_fast_way_and_the_careful_way_agree(
 def test_any_bytes_are_read_or_faulted(raw: bytes) -> None:
     record, faults = decode_record(raw, Plain)
     assert (record is None) == bool(faults)
+
+
+def test_a_row_is_read_whole_and_exact() -> None:
+    row = decode_row(b'{"Key": "11", "Price": 1.10, "Text": "a\\\\u0000", "Parts": [{"a": null}], "On": true}')
+    assert row == {"Key": "11", "Price": Decimal("1.10"), "Text": "a\\u0000", "Parts": [{"a": None}], "On": True}
+    assert isinstance(row["Price"], Decimal)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"[]", b"null", b'{"a": NaN}', b'{"a": 1e99999999999999999999}', b'{"a": 1e31}',
+        b'{"a": ' + b"9" * 5000 + b"}", b'{"a": [{"b": "x\\u0000"}]}', b'{"\\u0000": 1}', b'{"a": "\\ud800"}', b"\xff", b'{"a":' * 100_000,
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_written_back_is_no_row(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|object|deeply|NUL"):
+        decode_row(raw)

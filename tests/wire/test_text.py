@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from include.wire.text import identifier, text, whole_number
+from include.wire.text import identifier, row_key, text, whole_number
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,17 @@ def test_whole_number(value: str | float | Decimal | None, expected: int | None)
 def test_what_is_no_whole_number(value: str | float) -> None:
     with pytest.raises(ValueError, match="not a whole number"):
         whole_number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "key"), [("11", 11), (" 11 ", 11), (11, 11), (11.0, 11), (0, 0), (2**63 - 1, 2**63 - 1)]
+)
+def test_the_key_of_a_row(value: object, key: int) -> None:
+    assert row_key(value) == key
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "x", "²", "٣", -1, 2**63, "9" * 5000, 1.5, float("nan"), True, [], {}, Decimal("1E+29")]
+)
+def test_what_is_no_key_of_a_row(value: object) -> None:
+    assert row_key(value) is None

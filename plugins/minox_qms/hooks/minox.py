@@ -14,7 +14,7 @@ from include.errors import AccessError, ConfigurationError, ContractViolationErr
 from include.storage.pacing import Pacing
 from include.wire.decode import decode_record
 from include.wire.minox import Administration, Journal, Receivable, StoredLine
-from include.wire.text import text, whole_number
+from include.wire.text import identifier, text
 from minox_qms.hooks.base import SystemHook
 from minox_qms.hooks.http import Answer, Pacer, Request, UnusableBodyError
 from minox_qms.hooks.pages import Page, minox_page, walk
@@ -194,7 +194,7 @@ class MinoxHook(SystemHook):
             if _absent(answer):
                 return None
             found = _typed(answer.body, Receivable)
-            if found.invoice_number is not None and whole_number(found.invoice_number) != number:
+            if found.invoice_number is not None and identifier(found.invoice_number) != str(number):
                 raise UnusableBodyError("a receivable of another invoice")
             return found
 

@@ -267,7 +267,8 @@ def _read(answer: Answer, asked_at: datetime, known: str | None) -> Pair | _Refu
     if answer.status != 200:  # noqa: PLR2004 - 400 or 401, as the request says
         # Only the names of the standard: anything else might repeat what was sent.
         error = fields.get("error")
-        return _Refusal(error if error in _OAUTH_ERRORS else "an unknown error", answer.status)
+        known_error = isinstance(error, str) and error in _OAUTH_ERRORS
+        return _Refusal(str(error) if known_error else "an unknown error", answer.status)
     access = _token_text(fields.get("access_token"))
     refresh = _token_text(fields.get("refresh_token")) or known
     kind = fields.get("token_type", "bearer")

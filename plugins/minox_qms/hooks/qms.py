@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
-from include.errors import AccessError, InvariantError, TransientError
+from include.errors import AccessError, ContractViolationError, InvariantError, TransientError
+from include.wire.decode import decode_row
+from include.wire.text import row_key
 from minox_qms.hooks.address import encode_query
 from minox_qms.hooks.base import SystemHook
 from minox_qms.hooks.http import Answer, Request, UnusableBodyError
@@ -215,33 +215,44 @@ class QmsHook(SystemHook):
     def probe(self) -> str:
         """Count the companies that the grant reaches, and look for the one that the connection's form names."""
         wanted = self.tested_number("company_id")
-        found = [json.loads(row) for page in self.pages("Company") for row in page]
+        found = [read_row(raw, "Company") for page in self.pages("Company") for raw in page]
         reached = f"this connection reaches {len(found)} {'company' if len(found) == 1 else 'companies'}"
         if wanted is None:
             return f"QMS answers; {reached}."
         for row in found:
-            if str(row.get("CompanyId")) == str(wanted):
+            if row_key(row.get("CompanyId")) == wanted:
                 return f"QMS answers; {reached}, among them {wanted} ({row.get('Name') or 'nameless'})."
         raise AccessError(f"QMS accepts us, but does not show company {wanted}: {reached}.", system="qms")
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
+def read_row(raw: bytes, entity: str) -> dict[str, Any]:
+    """Read a row of a list for writing it back: every field as it came, numbers exact.
+
+    Raises:
+        ContractViolationError: It is none that can be written back.
+    """
+    try:
+        return decode_row(raw)
+    except ValueError as error:
+        raise ContractViolationError(
+            "A list of QMS holds a row that cannot be used; nothing of it was used.",
+            detail=str(error),
+            system="qms",
+            entity=entity,
+        ) from None
 
 
 def _row(answer: Answer, entity: str, key: int | None) -> dict[str, Any]:
     """Read one row, which must have its key, and the one that was asked for."""
     try:
-        content = json.loads(answer.body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise UnusableBodyError("not JSON") from None
-    if not isinstance(content, dict):
-        raise UnusableBodyError("not an object")
+        content = decode_row(answer.body)
+    except ValueError as error:
+        raise UnusableBodyError(str(error)) from None
     row = {name: value for name, value in content.items() if not name.startswith("odata.")}
-    found = row.get(_KEYS.get(entity, f"{entity}Id"))
-    if isinstance(found, bool) or not isinstance(found, int | str) or not str(found).isdigit():
+    found = row_key(row.get(_KEYS.get(entity, f"{entity}Id")))
+    if found is None:
         raise UnusableBodyError("a row without its key")
-    if key is not None and int(found) != key:
+    if key is not None and found != key:
         raise UnusableBodyError("another row than the one asked for")
     return row
 

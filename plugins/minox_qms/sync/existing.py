@@ -20,6 +20,7 @@ Place: TypeAlias = "tuple[int, int]"
 """A debtor and an invoice number."""
 
 _PAGES = "receivable_pages"
+_INT32 = 2**31
 
 
 class ExistingReceivables:
@@ -81,10 +82,12 @@ class ExistingReceivables:
 
 
 def place_of(one: Receivable) -> Place | None:
-    """Debtor and invoice number of a receivable; None when it lacks one, or it is no number."""
+    """Debtor and invoice number of a receivable; None when it lacks one, or it is none that Minox can have."""
     account = one.account_id if one.account is None or one.account.id is None else one.account.id
     try:
         customer, number = whole_number(account), whole_number(one.invoice_number)
     except ValueError:
         return None
-    return None if customer is None or number is None else (customer, number)
+    if customer is None or number is None or not (abs(customer) < _INT32 and abs(number) < _INT32):
+        return None
+    return customer, number

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
+from include.errors import ContractViolationError
 from include.storage.staging import read_by_key, stage
-from include.wire.text import whole_number
+from include.wire.text import row_key
+from minox_qms.hooks.qms import read_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 
 LONGEST_CODE: Final = 1500  # characters of a query string
-
-
-def parse_row(raw: bytes) -> Row:
-    """Read a row of QMS for writing it back: every field as it came, numbers exact."""
-    row: Row = json.loads(raw, parse_float=Decimal)
-    return row
 
 
 class QmsRows:
@@ -50,10 +44,19 @@ class QmsRows:
 
     def key_of(self, row: Row) -> int:
         """Key of a row in QMS."""
-        key = whole_number(row[self.mapping.key_field])
+        key = row_key(row.get(self.mapping.key_field))
         if key is None:
-            raise ValueError(f"{self.mapping.qms}: a row without {self.mapping.key_field}")
+            raise ContractViolationError(
+                "A list of QMS holds a row without its key; nothing of it was used.",
+                system="qms",
+                entity=self.mapping.qms,
+                field=self.mapping.key_field,
+            )
         return key
+
+    def _read(self, raw: bytes) -> Row:
+        """Read a row for writing it back."""
+        return read_row(raw, self.mapping.qms)
 
     def remember_all(self) -> None:
         """Read all rows of the company once, into staging: the cheapest way to match many records."""
@@ -68,7 +71,7 @@ class QmsRows:
         if not self.is_remembered:
             return self.fresh_by_codes(wanted)
         staged = read_by_key(self.engine, self.run, f"qms_{self.mapping.entity}", wanted)
-        return {code: parse_row(record.raw) for code, record in staged}
+        return {code: self._read(record.raw) for code, record in staged}
 
     def fresh_by_codes(self, codes: Iterable[str]) -> dict[str, Row]:
         """Find rows by code as QMS has them now; of two with one code, the older one."""
@@ -91,14 +94,14 @@ class QmsRows:
     def _matching(self, field: str, values: list[Any]) -> Iterator[Row]:
         """Read the company's rows whose field has one of these values, many values a request."""
         for page in self.qms.pages_any(self.mapping.qms, field, values):
-            yield from map(parse_row, page)
+            yield from map(self._read, page)
 
     def _all(self) -> Iterator[Row]:
         """Read all rows of the company."""
         for page in self.qms.pages(self.mapping.qms):
-            yield from map(parse_row, page)
+            yield from map(self._read, page)
 
     def _code_of_raw(self, raw: bytes) -> str | None:
         """Code of a raw row; None when it has none."""
-        code = parse_row(raw).get(self.mapping.code_field)
+        code = self._read(raw).get(self.mapping.code_field)
         return code if isinstance(code, str) else None

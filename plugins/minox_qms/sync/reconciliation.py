@@ -23,14 +23,16 @@ from include.bookings.reconcile import (
     reconcile,
 )
 from include.bookings.skipped import is_written_off
+from include.errors import ContractViolationError
 from include.money import CENT, total
 from include.storage.runs import covered_until
 from include.storage.tables import booking, reconciliation_finding
 from include.wire.decode import decode_readable
 from include.wire.minox import day
 from include.wire.qms import EntityChange
-from include.wire.text import text, whole_number
+from include.wire.text import row_key, text
 from minox_qms.hooks import odata
+from minox_qms.sync.existing import place_of
 from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.selection import InvoiceSelection
 from minox_qms.sync.verdicts import Examiner
@@ -38,9 +40,11 @@ from minox_qms.sync.verdicts import Examiner
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
+    from include.wire.minox import Receivable
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook
 
@@ -48,6 +52,7 @@ log = logging.getLogger(__name__)
 
 READERS = 4
 LEDGER_CHUNK = 5000
+LARGEST = 15  # digits of an amount before its decimals, less one: numeric(18, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +160,21 @@ class Reconciliation:
         items = []
         for page in self.minox.receivables():
             for one in page:
-                number = whole_number(one.invoice_number)
-                customer = whole_number(one.account_id if one.account is None else one.account.id)
-                if number is None or customer is None or one.total is None:
+                place = place_of(one)
+                if place is None or one.total is None:
                     continue
-                date = day(one.invoice_date)
-                within = date is not None and (self.plan.from_date or dt.date.min) <= date <= (
-                    self.plan.to_date or dt.date.max
-                )
-                if within or number in numbers:
-                    items.append(MinoxItem(number, customer, one.total.quantize(CENT)))
+                customer, number = place
+                if number in numbers or self._is_within(one):
+                    items.append(MinoxItem(number, customer, _amount(one.total)))
         return items
+
+    def _is_within(self, one: Receivable) -> bool:
+        """Whether a receivable is of the period; one whose date cannot be read is, rather than be passed over."""
+        try:
+            date = day(one.invoice_date)
+        except ValueError:
+            return True
+        return date is not None and (self.plan.from_date or dt.date.min) <= date <= (self.plan.to_date or dt.date.max)
 
     def _batches(self, booked: list[_Booked]) -> dict[int, str | None]:
         """Compare every booked batch with the entry that was sent."""
@@ -194,7 +203,7 @@ class Reconciliation:
             for page in self.qms.pages("EntityChange", filter=condition)
             for raw in page
         )
-        ids = (whole_number(change.EntityId) for change in changes if change is not None)
+        ids = (row_key(change.EntityId) for change in changes if change is not None)
         return {number for number in ids if number is not None}
 
     def _moved_since(self, instant: dt.datetime) -> set[int]:
@@ -215,3 +224,15 @@ class Reconciliation:
             rows = [{"run": self.run.id, "link": self.run.link, **asdict(one)} for one in differences]
             if rows:
                 connection.execute(insert(reconciliation_finding), rows)
+
+
+def _amount(amount: Decimal) -> Decimal:
+    """An amount of Minox to the cent; one that no books can hold is none."""
+    if amount.adjusted() > LARGEST:
+        raise ContractViolationError(
+            "A receivable of Minox has an amount that cannot be right; nothing of the list was used.",
+            system="minox",
+            entity="receivable",
+            field="total",
+        )
+    return amount.quantize(CENT)

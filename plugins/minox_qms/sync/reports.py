@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
 from include.storage.reports import DueReport, due, note_report_failed, note_reported
-from include.wire.text import whole_number
+from include.wire.text import row_key
 from minox_qms.hooks import odata
-from minox_qms.sync.qms_rows import parse_row
+from minox_qms.hooks.qms import read_row
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -85,8 +85,8 @@ class Reporter:
             "DataSource eq 'Minox'",
         )
         for page in self.qms.pages_any("EntityState", "EntityId", ids, and_=own):
-            for row in map(parse_row, page):
-                entity_id, key = whole_number(row.get("EntityId")), whole_number(row.get("EntityStateId"))
+            for row in (read_row(raw, "EntityState") for raw in page):
+                entity_id, key = row_key(row.get("EntityId")), row_key(row.get("EntityStateId"))
                 if entity_id is not None and key is not None:
                     found.setdefault((entity_type, entity_id), key)
         return found
@@ -100,7 +100,7 @@ class Reporter:
                     self.qms.replace("EntityState", entity_state_id, row)
                     return entity_state_id
                 created = self.qms.create("EntityState", row)
-                key = whole_number(created.get("EntityStateId"))
+                key = row_key(created.get("EntityStateId"))
                 if key is not None:
                     return key
             except UnknownOutcomeError:

@@ -19,7 +19,7 @@ from include.storage.staging import read_staged, stage, staged_keys
 from include.storage.tables import daily_sweep
 from include.wire.decode import decode_readable
 from include.wire.qms import EntityChange, Invoice, OverviewInvoice, OverviewInvoiceLine
-from include.wire.text import identifier, text, whole_number
+from include.wire.text import identifier, row_key, text
 from minox_qms.hooks import odata
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ ENTITY = "invoices"
 
 def invoice_id(header: OverviewInvoice | Invoice | OverviewInvoiceLine | None) -> int | None:
     """InvoiceHeaderId of a record; None when it has none that is usable."""
-    return None if header is None else _number(header.InvoiceHeaderId)
+    return None if header is None else row_key(header.InvoiceHeaderId)
 
 
 def batch_of(link: LinkSettings, invoice_header_id: int) -> uuid.UUID:
@@ -174,7 +174,7 @@ class InvoiceSelection:
             if change is None or not _is_processing(change):
                 continue
             instant = _instant(change.Date)
-            entity_id = _number(change.EntityId)
+            entity_id = row_key(change.EntityId)
             within = instant is None or any(start <= instant < end for start, end in intervals)
             if entity_id is not None and within:
                 found.add(entity_id)
@@ -233,20 +233,12 @@ def _staged_raw(engine: sa.Engine, run: Run, entity: str) -> Iterator[bytes]:
             yield record.raw
 
 
-def _number(value: str | float | None) -> int | None:
-    """Read a key; None when it is none."""
-    try:
-        return whole_number(value)
-    except ValueError:
-        return None
-
-
 def _key_reader(type_: type[Any], field: str) -> KeyReader:
     """Make a reader of a record's key, which reads it though other fields of the record may be faulty."""
 
     def read(raw: bytes) -> str | None:
         record, _ = decode_readable(raw, type_)
-        key = None if record is None else _number(getattr(record, field))
+        key = None if record is None else row_key(getattr(record, field))
         return None if key is None else str(key)
 
     return read

@@ -49,7 +49,7 @@ def build(link: LinkSettings) -> DAG:
     common = {"link": link.name, "direction": "qms_to_minox"}
     with DAG(
         f"{PREFIX}__{link.name}",
-        schedule=timetable(),
+        schedule=timetable(link.start_minute),
         start_date=START,
         catchup=False,
         max_active_runs=1,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Param
 
 from minox_qms.alerts.callbacks import run_failed
 from minox_qms.operators.open_reconciliation import OpenReconciliationOperator
 from minox_qms.operators.reconcile import ReconcileOperator
-from minox_qms.wiring import START, TIMEZONE, build_dags, default_args
+from minox_qms.wiring import START, build_dags, default_args, timetable
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
@@ -40,7 +40,7 @@ def build(link: LinkSettings) -> DAG:
     common = {"link": link.name, "direction": "reconcile"}
     with DAG(
         f"{PREFIX}__{link.name}",
-        schedule=CronDataIntervalTimetable(SCHEDULE, timezone=TIMEZONE),
+        schedule=timetable(link.start_minute, SCHEDULE),
         start_date=START,
         catchup=False,
         max_active_runs=1,

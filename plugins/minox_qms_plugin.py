@@ -1,4 +1,4 @@
-"""Airflow plugin: the Sync page in the navigation, and as a tab on DAGs, runs and tasks."""
+"""Airflow plugin: the Sync page in the navigation, and as a tab on DAGs, runs and tasks; the staggered timetable."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+
+from minox_qms.timetable import StaggeredTimetable
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,6 +47,7 @@ class MinoxQmsPlugin(AirflowPlugin):
     """What the connector adds to Airflow's own pages."""
 
     name = "minox_qms"
+    timetables = [StaggeredTimetable]  # noqa: RUF012 - Airflow's convention
     fastapi_apps = [{"app": sync_page, "url_prefix": PREFIX, "name": "Sync"}]  # noqa: RUF012 - Airflow's convention
     external_views = [  # noqa: RUF012 - as above
         _view("nav", "minox-qms", "/"),

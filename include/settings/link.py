@@ -7,6 +7,7 @@ the JSON Schema that editors complete from are generated from this module alone.
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic needs it at run time
+import hashlib
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
@@ -237,6 +238,21 @@ class AlertSettings(_Section):
     )
 
 
+QUARTER_MINUTES = 15
+
+
+class ScheduleSettings(_Section):
+    """When the runs of this link start."""
+
+    offset_minutes: Literal["auto"] | Annotated[int, Field(ge=0, lt=QUARTER_MINUTES)] = Field(
+        0,
+        description=(
+            "Minutes (0 to 14) after the end of its quarter that a run starts, so that many links do not start at "
+            "once; `auto` derives them from the link's name. What a run covers does not change."
+        ),
+    )
+
+
 class LinkSettings(_Section):
     """One link: the whole of its file."""
 
@@ -249,3 +265,12 @@ class LinkSettings(_Section):
     bookings: BookingSettings = Field(description="QMS to Minox.")
     checks: CheckSettings = Field(default=CheckSettings(), description="When a whole batch is held back.")
     alerts: AlertSettings = Field(default=AlertSettings(), description="Who is told when something is wrong.")
+    schedule: ScheduleSettings = Field(default=ScheduleSettings(), description="When the runs of this link start.")
+
+    @property
+    def start_minute(self) -> int:
+        """Minutes after the end of its quarter that a run of this link starts, 0 to 14."""
+        chosen = self.schedule.offset_minutes
+        if chosen != "auto":
+            return chosen
+        return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8]) % QUARTER_MINUTES

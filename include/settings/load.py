@@ -16,6 +16,7 @@ from include.settings.link import LinkSettings
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as quick, and not in every build
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,7 +38,7 @@ def load_link(path: Path) -> LinkSettings:
         ConfigurationError: Not readable, not YAML, or not valid; the message lists every fault with its place.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe ones
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"The link's file {path.name} cannot be read: {error}") from error
     if not isinstance(content, dict):

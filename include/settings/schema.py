@@ -160,7 +160,8 @@ def _kind(field: FieldInfo) -> str:
     text = str(field.annotation)
     if "Literal" in text:
         choices = _choices(field.annotation)
-        return ("list of " if "tuple" in text else "") + ", ".join(f"`{choice}`" for choice in choices)
+        listed_or_number = "list of " if "tuple" in text else "whole number, " if "int" in text else ""
+        return listed_or_number + ", ".join(f"`{choice}`" for choice in choices)
     words = {"bool": "`true`, `false`", "int": "whole number", "Decimal": "number", "date": "date", "dict": "mapping"}
     listed = "tuple" in text
     for part, word in words.items():

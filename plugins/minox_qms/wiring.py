@@ -6,15 +6,17 @@ import datetime as dt
 import os
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context
 
 from include.errors import ConfigurationError
 from include.settings.load import link_files, load_link
 from minox_qms.alerts.callbacks import run_failed, task_failed
 from minox_qms.operators.refuse_link import RefuseLinkOperator
+from minox_qms.timetable import StaggeredTimetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from include.settings.link import LinkSettings
 
@@ -24,9 +26,16 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 TASK_LIMIT = dt.timedelta(minutes=30)
 
 
-def timetable() -> CronDataIntervalTimetable:
-    """Every quarter from 07:00 to 19:45; the run of 07:00 covers the night (spec, section 1)."""
-    return CronDataIntervalTimetable(SCHEDULE, timezone=TIMEZONE)
+def timetable(offset_minutes: int = 0, cron: str = SCHEDULE) -> CronDataIntervalTimetable | StaggeredTimetable:
+    """Every quarter from 07:00 to 19:45; the run of 07:00 covers the night (spec, section 1).
+
+    Args:
+        offset_minutes: Minutes that runs start after the end of their interval; the intervals stay what they are.
+        cron: Another schedule, in the same zone.
+    """
+    if offset_minutes == 0:
+        return CronDataIntervalTimetable(cron, timezone=TIMEZONE)
+    return StaggeredTimetable(cron, TIMEZONE, offset_minutes=offset_minutes)
 
 
 def default_args() -> dict[str, Any]:
@@ -56,6 +65,8 @@ def dry_run_param() -> Param:
 def build_dags(build: Callable[[LinkSettings], DAG], prefix: str) -> dict[str, DAG]:
     """Build a DAG per link; a link whose file is not valid gets one that says so when it runs.
 
+    A task reads its DAG file anew and needs one DAG of it: then only that link's file is read.
+
     Args:
         build: Makes the DAG of a link.
         prefix: Of the DAG ids.
@@ -64,13 +75,18 @@ def build_dags(build: Callable[[LinkSettings], DAG], prefix: str) -> dict[str, D
         The DAGs by id.
     """
     dags = {}
-    for path in link_files():
+    for path in _wanted(link_files(), prefix, get_parsing_context().dag_id):
         try:
             dag = build(load_link(path))
         except ConfigurationError as error:
             dag = _refusing(f"{prefix}__{path.stem}", error)
         dags[dag.dag_id] = dag
     return dags
+
+
+def _wanted(files: list[Path], prefix: str, dag_id: str | None) -> list[Path]:
+    """Those of the links' files that a DAG is wanted of: all, unless Airflow reads the DAG file for one DAG."""
+    return [path for path in files if dag_id in {None, f"{prefix}__{path.stem}"}]
 
 
 def _refusing(dag_id: str, error: ConfigurationError) -> DAG:

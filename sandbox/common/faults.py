@@ -10,11 +10,25 @@ from typing import Any
 from sandbox.common.json_text import dumps
 
 ACTIONS = frozenset(
-    {"status", "apply-then-status", "apply-then-drop", "drop", "delay", "body", "truncate", "hold", "apply-then-hold"}
+    {
+        "status",
+        "apply-then-status",
+        "apply-then-drop",
+        "apply-then-replace",
+        "drop",
+        "delay",
+        "drip",
+        "body",
+        "truncate",
+        "hold",
+        "apply-then-hold",
+    }
 )
 """What a rule can do: answer something else before or after the work is done, drop the connection, wait."""
 
-_FIELDS = frozenset({"method", "path", "nth", "times", "action", "status", "headers", "body", "seconds"})
+_FIELDS = frozenset(
+    {"method", "path", "nth", "times", "action", "status", "headers", "body", "seconds", "find", "replace"}
+)
 
 
 class FaultError(ValueError):
@@ -35,7 +49,9 @@ class Fault:
         status: The HTTP status of the answer in place of the real one.
         headers: Its headers.
         body: Its body: text as it is, anything else as JSON, None is empty.
-        seconds: How long `delay` waits, and `hold` at most.
+        seconds: How long `delay` waits, `hold` at most, and `drip` before every byte.
+        find: A regular expression, searched in the real answer's text by `apply-then-replace`.
+        replace: What comes in its place; it may name the expression's groups.
         seen: Matching requests so far.
         spoilt: Requests that were spoilt so far.
         released: Whether `hold` lets go.
@@ -51,6 +67,8 @@ class Fault:
     headers: dict[str, str]
     body: Any
     seconds: float
+    find: re.Pattern[str]
+    replace: str
     seen: int = 0
     spoilt: int = 0
     released: bool = False
@@ -84,7 +102,9 @@ class Fault:
                 status=int(rule.get("status", 200 if action == "body" else 503)),
                 headers={str(name).lower(): str(value) for name, value in rule.get("headers", {}).items()},
                 body=rule.get("body"),
-                seconds=float(rule.get("seconds", 1 if action == "delay" else 60)),
+                seconds=float(rule.get("seconds", 60 if action.endswith("hold") else 1)),
+                find=re.compile(rule.get("find", "")),
+                replace=str(rule.get("replace", "")),
             )
         except (TypeError, ValueError, AttributeError, re.error) as problem:
             raise FaultError(f"The rule cannot be read: {problem}") from None
@@ -92,7 +112,7 @@ class Fault:
     @property
     def applies_first(self) -> bool:
         """Whether the real work is done before the answer is spoilt."""
-        return self.action.startswith("apply-then-") or self.action == "truncate"
+        return self.action.startswith("apply-then-") or self.action in {"truncate", "drip"}
 
     def content(self) -> bytes:
         """Give the body of the answer in place of the real one.

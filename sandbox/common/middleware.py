@@ -95,12 +95,8 @@ class Instruments:
                 entry.body = json_or_none(bytes(body)) if len(body) <= _MAX_RECORDED_BODY else None
 
     async def _spoil(self, rule: Fault, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
-        if rule.action == "delay":
-            await asyncio.sleep(rule.seconds)
-            await self._app(scope, receive, send)
-            return
-        if rule.action == "hold":
-            await _wait(rule)
+        if rule.action in {"delay", "hold"}:
+            await (asyncio.sleep(rule.seconds) if rule.action == "delay" else _wait(rule))
             await self._app(scope, receive, send)
             return
         done: list[Message] = []
@@ -120,6 +116,8 @@ class Instruments:
             await _send_half(done, send)
             entry.status = None
             await _drop(scope)
+        elif rule.action in _SLOW_OR_CHANGED:
+            await _SLOW_OR_CHANGED[rule.action](rule, done, send)
         else:
             await _send_instead(rule, send)
 
@@ -139,13 +137,38 @@ async def _drop(scope: Scope) -> None:
     await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _send_half(done: list[Message], send: Send) -> None:
-    body = b"".join(message.get("body", b"") for message in done)
+def _parts(done: list[Message]) -> tuple[Message, bytes]:
+    """The head and the body of an answer that was kept."""
     start = next(message for message in done if message["type"] == "http.response.start")
+    return start, b"".join(message.get("body", b"") for message in done)
+
+
+async def _send_half(done: list[Message], send: Send) -> None:
+    start, body = _parts(done)
     await send(start)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     # Without a pause the part that was written would be thrown away with the connection.
     await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _send_dripping(rule: Fault, done: list[Message], send: Send) -> None:
+    start, body = _parts(done)
+    await send(start)
+    for place in range(len(body)):
+        await asyncio.sleep(rule.seconds)
+        await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_changed(rule: Fault, done: list[Message], send: Send) -> None:
+    start, body = _parts(done)
+    content = rule.find.sub(rule.replace, body.decode()).encode()
+    kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+    await send({**start, "headers": [*kept, (b"content-length", str(len(content)).encode())]})
+    await send({"type": "http.response.body", "body": content})
+
+
+_SLOW_OR_CHANGED = {"drip": _send_dripping, "apply-then-replace": _send_changed}
 
 
 async def _send_instead(rule: Fault, send: Send) -> None:

@@ -78,6 +78,30 @@ def test_a_body_in_place_of_the_real_one(qms: Sandbox) -> None:
     assert qms.client.get(f"{ODATA}/Company").json() == {"value": 5}
 
 
+def test_an_answer_that_is_changed_on_its_way(minox: Sandbox) -> None:
+    fault(
+        minox,
+        method="PUT",
+        path="batch",
+        action="apply-then-replace",
+        find=r'"debit":\s*[1-9.]+',
+        replace='"debit":NaN',
+    )
+    answer = minox.client.put(URL, json=entry())
+    assert answer.status_code == 200
+    assert answer.text.count('"debit":NaN') == 1
+    assert minox.call("GET", URL).json()[0]["debit"] == 121
+
+
+def test_an_answer_that_comes_a_byte_at_a_time(minox: Sandbox) -> None:
+    whole = minox.call("GET", f"{PLACE}/journal").content
+    fault(minox, path="/journal", action="drip", seconds=0.0001)
+    began = time.monotonic()
+    assert minox.client.get(f"{PLACE}/journal").content == whole
+    assert time.monotonic() - began >= 0.0001 * len(whole)
+    assert minox.control("GET", "faults")[0]["spoilt"] == 1
+
+
 def test_an_answer_that_is_late(minox: Sandbox) -> None:
     fault(minox, path="/vat", action="delay", seconds=0.2)
     began = time.monotonic()

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 import uvicorn
 import yaml
 from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from include.settings.load import load_link
 from include.storage.engine import _engine_of_process
@@ -32,6 +33,7 @@ from minox_qms.hooks.qms import QmsHook
 from sandbox.common.config import Config
 from sandbox.minox.app import create_app as create_minox
 from sandbox.qms.app import create_app as create_qms
+from sandbox.server import ConnectionInState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +53,9 @@ class Server:
     """A stand-in on a port of its own, in a thread."""
 
     def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_level="critical", lifespan="off", http=ConnectionInState
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -71,12 +75,13 @@ class Server:
 
 @dataclass
 class Ran:
-    """What a run did: per task its error (None: good), and per entity and outcome the number of records."""
+    """What a run did: per task its error (None: good), which were skipped, and per outcome the number of records."""
 
     dag_id: str
     run_id: str
     tasks: dict[str, BaseException | str | None]
     counts: dict[str, dict[str, int]]
+    skipped: frozenset[str] = frozenset()
 
     @property
     def is_good(self) -> bool:
@@ -212,19 +217,24 @@ class World:
             "dag_run": _DagRun(run_after=now, run_type="manual"),
             "data_interval_start": now - dt.timedelta(minutes=15),
             "data_interval_end": now,
+            "ti": TaskInstance(),
         }
         tasks: dict[str, BaseException | str | None] = {}
+        skipped: set[str] = set()
         for task in dag.topological_sort():
-            upstream = [tasks[one] for one in task.upstream_task_ids]
-            if task.trigger_rule != "all_done" and any(error is not None for error in upstream):
-                tasks[task.task_id] = "upstream_failed"
+            state = _state_before(task, tasks, skipped)
+            tasks[task.task_id] = state if state == "upstream_failed" else None
+            if state == "skipped":
+                skipped.add(task.task_id)
+            if state is not None:
                 continue
             try:
                 task.execute(context)
-                tasks[task.task_id] = None
+            except DownstreamTasksSkipped as more:
+                skipped |= set(more.tasks)
             except Exception as error:  # noqa: BLE001 - as a scheduler would: the task is red, the others go on
                 tasks[task.task_id] = error
-        return Ran(dag.dag_id, run_id, tasks, self._counts(run_id))
+        return Ran(dag.dag_id, run_id, tasks, self._counts(run_id), frozenset(skipped))
 
     def _counts(self, run_id: str) -> dict[str, dict[str, int]]:
         query = sa.text("SELECT entity, outcome, count(*) FROM sync_outcomes WHERE run_id = :run GROUP BY 1, 2")
@@ -273,6 +283,35 @@ class World:
 class _DagRun:
     run_after: dt.datetime
     run_type: str
+
+
+@dataclass
+class TaskInstance:
+    """As much of Airflow's task instance as the tasks need."""
+
+    map_index: int = -1
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+def _state_before(task: Any, tasks: dict[str, Any], skipped: set[str]) -> str | None:
+    """What a scheduler makes of a task before it starts, by its trigger rule; None: it starts."""
+    if task.task_id in skipped:  # by a task before it, whatever its rule
+        return "skipped"
+    failed = any(tasks[one] is not None for one in task.upstream_task_ids)
+    match task.trigger_rule.value:
+        case "all_done":
+            return None
+        case "none_failed":
+            return "upstream_failed" if failed else None
+        case "all_success":
+            if failed:
+                return "upstream_failed"
+            return "skipped" if task.upstream_task_ids & skipped else None
+        case rule:
+            raise NotImplementedError(rule)
 
 
 def _build(module: str) -> Any:

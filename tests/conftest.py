@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from include.storage.embedded import ensure_database, start_server, stop_server
 from include.storage.engine import engine_from_url
 from include.storage.migrate import migrate
-from tests.browser.chromium import pytest_configure, pytest_terminal_summary  # noqa: F401 - hooks of pytest
+from tests.programs import pytest_configure, pytest_terminal_summary  # noqa: F401 - hooks of pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chromium import chromium
 from tests.browser.people import Browsing, browsing
 from tests.demo.test_demo import Demo, call
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Page
 
-collect_ignore_glob = [] if chromium() else ["test_*.py"]
+collect_ignore_glob = [] if program("chromium") else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.chromium import HINT, chromium
+from tests.programs import missing, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,9 +83,9 @@ def browsing(places: Places) -> Iterator[Browsing]:
     Raises:
         FileNotFoundError: There is no Chromium.
     """
-    path = chromium()
+    path = program("chromium")
     if path is None:
-        raise FileNotFoundError(HINT)
+        raise FileNotFoundError("\n".join(missing()))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:

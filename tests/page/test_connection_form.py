@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.places import PROJECT
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 from minox_qms.provider import get_provider_info
-from tests.browser.chromium import HINT, REQUIRED
 
 if TYPE_CHECKING:
     from tests.page.conftest import Site
@@ -65,21 +61,3 @@ def test_the_test_looks_for_what_the_form_names(
     found, text = hook.test_connection()
     assert (found, wanted in text) == (works, True), text
     assert "\n" not in text
-
-
-@pytest.mark.parametrize("required", [False, True])
-def test_a_missing_browser_is_said(monkeypatch: pytest.MonkeyPatch, required: bool) -> None:
-    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
-    monkeypatch.setenv(REQUIRED, "1" if required else "")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser", "tests/wire/test_text.py"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    said = done.stdout + done.stderr
-    assert " ".join(HINT.split()[:5]) in said
-    assert "clicking" not in said
-    assert done.returncode == (4 if required else 0), said

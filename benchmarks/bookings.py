@@ -40,10 +40,10 @@ def main() -> None:
     parser.add_argument("--in", dest="directory", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.directory is not None:
-        print(json.dumps(run_once(Path(options.directory))))  # noqa: T201 - read by the process that started this one
+        print(json.dumps(run_once(Path(options.directory))))
         return
-    print(f"invoices of {LINES} lines")  # noqa: T201
-    print(f"{'run':26}{'invoices':>9}{'per minute':>11}{'Minox':>7}{'QMS':>6}{'each':>7}{'seconds':>9}{'peak MB':>9}")  # noqa: T201
+    print(f"invoices of {LINES} lines")
+    print(f"{'run':26}{'invoices':>9}{'per minute':>11}{'Minox':>7}{'QMS':>6}{'each':>7}{'seconds':>9}{'peak MB':>9}")
     measure("no limit", options.invoices, "off", slow=False)
     measure("no limit, slow Minox", options.paced, "off", slow=True)
     measure("5 a second", options.paced, "5/1", slow=False)
@@ -79,7 +79,7 @@ def _configure(directory: Path, requests_per_second: int) -> None:
 def _print_row(name: str, invoices: int, told: dict[str, Any], minox: System, qms: System) -> None:
     """Print what a run took, and forget its requests."""
     ours, theirs = len(minox.requests()), len(qms.requests())
-    print(  # noqa: T201
+    print(
         f"{name:26}{invoices:9}{invoices / told['seconds'] * 60:11.0f}{ours:7}{theirs:6}{ours / invoices:7.2f}"
         f"{told['seconds']:9.1f}{told['megabytes']:9.0f}   {told['counts']}  booking: {told['book']:.1f} s",
         flush=True,
@@ -90,7 +90,7 @@ def _print_row(name: str, invoices: int, told: dict[str, Any], minox: System, qm
 
 def _child(directory: Path, environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.bookings", "--in", str(directory)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-4000:])
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

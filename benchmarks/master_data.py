@@ -46,7 +46,7 @@ def main() -> None:
     if options.directory is None:
         measure(options.customers, options.items)
     else:
-        print(json.dumps(run_once(Path(options.directory))))  # noqa: T201 - read by the process that started this one
+        print(json.dumps(run_once(Path(options.directory))))
 
 
 def measure(customers: int, items: int) -> None:
@@ -57,8 +57,8 @@ def measure(customers: int, items: int) -> None:
         url = ensure_database(start_server(directory / "pg", keep=True), "benchmark")
         with stand_in("minox", dataset) as minox, stand_in("qms", dataset) as qms:
             environment = _environment(directory, url.render_as_string(hide_password=False), minox, qms)
-            print(f"{customers} customers, {items} items; pages of {PAGE_SIZE}, no rate limit")  # noqa: T201
-            print(f"{'run':12}{'Minox':>8}{'QMS reads':>11}{'QMS writes':>12}{'seconds':>9}{'peak MB':>9}")  # noqa: T201
+            print(f"{customers} customers, {items} items; pages of {PAGE_SIZE}, no rate limit")
+            print(f"{'run':12}{'Minox':>8}{'QMS reads':>11}{'QMS writes':>12}{'seconds':>9}{'peak MB':>9}")
             for name in ("first", "second", "1 % changed"):
                 if name == "1 % changed":
                     rows = minox.state["tenants"][0]["data"]["1"]["customer"][::100]
@@ -67,7 +67,7 @@ def measure(customers: int, items: int) -> None:
                     system.forget_requests()
                 told = _child(directory, environment)
                 writes = len(qms.writes())
-                print(  # noqa: T201
+                print(
                     f"{name:12}{len(minox.requests()):8}{len(qms.requests()) - writes:11}{writes:12}"
                     f"{told['seconds']:9.1f}{told['megabytes']:9.0f}   {told['counts']}"
                 )
@@ -84,7 +84,7 @@ def stand_in(name: str, dataset: str) -> Iterator[System]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "sandbox", name, "--port", str(port), "--until-stdin-closes"]
     command += ["--dataset", dataset, "--page-size", str(PAGE_SIZE), "--rate-limit", "off"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as one:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as one:
         system = System(name, f"http://127.0.0.1:{port}")
         _await(system)
         try:
@@ -129,7 +129,7 @@ def _environment(directory: Path, database: str, minox: System, qms: System) -> 
 
 def _child(directory: Path, environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.master_data", "--in", str(directory)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-4000:])
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 - pydantic needs it at run time
 import hashlib
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec.structs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from include.wire.qms import WRITABLE, OverviewInvoiceLine
 
@@ -46,6 +46,7 @@ def _listed(value: Any) -> Any:
 
 Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
 Minutes = Annotated[Decimal, BeforeValidator(_minutes), Field(ge=0, le=525_600)]
+Days = Annotated[int, Field(ge=36, le=36_600)]  # runs make up for those of the last 35 days
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)]
 
 
@@ -253,6 +254,28 @@ class ScheduleSettings(_Section):
     )
 
 
+class RetentionSettings(_Section):
+    """How long the bookkeeping of the runs is kept; the ledger of invoices is kept for ever."""
+
+    outcome_days: Days = Field(400, description="Days that the outcomes of a run are kept (`sync_outcomes`).")
+    run_days: Days = Field(
+        400,
+        description=(
+            "Days that a run is kept, at least `outcome_days`; one that gave a record its latest outcome stays."
+        ),
+    )
+    quarantine_days: Days = Field(400, description="Days that a record which has left quarantine is kept there.")
+    attempt_days: Days = Field(400, description="Days that requests about an invoice and their answers are kept.")
+    incident_days: Days = Field(400, description="Days that an incident which is over is kept.")
+    preview_days: int = Field(30, ge=1, le=36_600, description="Days that what a dry run found is kept.")
+
+    @model_validator(mode="after")
+    def _runs_outlive_outcomes(self) -> Self:
+        if self.run_days < self.outcome_days:
+            raise ValueError("run_days must be at least outcome_days: an outcome belongs to its run")
+        return self
+
+
 class LinkSettings(_Section):
     """One link: the whole of its file."""
 
@@ -266,6 +289,10 @@ class LinkSettings(_Section):
     checks: CheckSettings = Field(default=CheckSettings(), description="When a whole batch is held back.")
     alerts: AlertSettings = Field(default=AlertSettings(), description="Who is told when something is wrong.")
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), description="When the runs of this link start.")
+
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="How long the bookkeeping of the runs is kept."
+    )
 
     @property
     def start_minute(self) -> int:

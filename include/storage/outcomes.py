@@ -165,8 +165,7 @@ def finish_entity(
 def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:
     """Note a list of unchanged keys; when it is the list of the run before, only that run's number moves on."""
     digest = hashlib.sha256("\x00".join(keys).encode()).digest()
-    connection.execute(insert(key_set).values(digest=digest, keys=keys).on_conflict_do_nothing())
-    set_id = connection.execute(sa.select(key_set.c.id).where(key_set.c.digest == digest)).scalar_one()
+    set_id = _held_key_set(connection, digest, keys)
     connection.execute(
         insert(sync_outcome_set)
         .values(run=run.id, entity=entity, key_set=set_id)
@@ -203,6 +202,19 @@ def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list
             set_={"outcome": UNCHANGED, "reason": None, "message": None, "follows": True},
         )
     )
+
+
+def _held_key_set(connection: sa.Connection, digest: bytes, keys: list[str]) -> int:
+    """Find or make a list of keys, and keep it from being forgotten until the transaction ends.
+
+    Between finding that it is there and holding it, the nightly clean-up may have taken it: then it is made anew.
+    """
+    found = sa.select(key_set.c.id).where(key_set.c.digest == digest).with_for_update(read=True, key_share=True)
+    set_id: int | None = connection.scalar(found)
+    while set_id is None:
+        connection.execute(insert(key_set).values(digest=digest, keys=keys).on_conflict_do_nothing())
+        set_id = connection.scalar(found)
+    return set_id
 
 
 def _freeze(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:

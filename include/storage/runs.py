@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 20
 MISSED_DAYS = 35
+COVERING_RUNS = 2000
+"""The newest runs, of 38 days, among which the latest interval is looked for: a backfill runs older ones later."""
+
 WAIT_SECONDS = 120
 _POLL_SECONDS = 1.0
 _MUTEX = 7_300_000_000_000  # base of the advisory keys of a link's direction
@@ -227,24 +230,44 @@ def holds_claim(connection: sa.Connection, run: Run) -> bool:
     return connection.scalar(mine.with_for_update(read=True)) == run.id
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The latest interval of a link whose records all got an outcome: its run, and where it ends."""
+
+    run: int
+    end: str
+
+
+def covered_run(connection: sa.Connection, link: str, direction: str, entity: str) -> Covered | None:
+    """Find the latest interval of a link whose records all got an outcome; None when there is none."""
+    end = sync_run.c.plan["end"].astext
+    newest = (
+        sa.select(sync_run.c.id, end.label("end"))
+        .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
+        .where(
+            sync_run.c.link == link,
+            sync_run.c.direction == direction,
+            sa.not_(sync_run.c.dry_run),
+            sync_run.c.plan["from_date"].astext.is_(None),
+            end.is_not(None),
+            sync_run_entity.c.entity == entity,
+            sync_run_entity.c.finished_at.is_not(None),
+        )
+        .order_by(sync_run.c.id.desc())
+        .limit(COVERING_RUNS)
+        .subquery()
+    )
+    row = connection.execute(
+        sa.select(newest).order_by(sa.cast(newest.c.end, sa.DateTime(timezone=True)).desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else Covered(*row)
+
+
 def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:
     """End of the latest interval of a link whose records all got an outcome; None when there is none."""
     with engine.connect() as connection:
-        end: str | None = connection.scalar(
-            sa.select(sync_run.c.plan["end"].astext)
-            .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
-            .where(
-                sync_run.c.link == link,
-                sync_run.c.direction == direction,
-                sa.not_(sync_run.c.dry_run),
-                sync_run.c.plan["from_date"].astext.is_(None),
-                sync_run_entity.c.entity == entity,
-                sync_run_entity.c.finished_at.is_not(None),
-            )
-            .order_by(sa.cast(sync_run.c.plan["end"].astext, sa.DateTime(timezone=True)).desc())
-            .limit(1)
-        )
-    return end
+        covered = covered_run(connection, link, direction, entity)
+    return None if covered is None else covered.end
 
 
 def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str | None) -> None:

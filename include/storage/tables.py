@@ -55,6 +55,7 @@ sync_run = sa.Table(
     sa.Column("failures", JSONB, nullable=False, server_default="{}", comment="Per task that failed: why"),
     sa.UniqueConstraint("dag_id", "run_id"),
     sa.Index("ix_sync_run_link_direction_id", "link", "direction", "id"),
+    sa.Index("ix_sync_run_link_started_at", "link", "started_at"),
 )
 
 sync_run_entity = sa.Table(
@@ -76,7 +77,7 @@ run_claim = sa.Table(
     metadata,
     sa.Column("link", sa.Text, primary_key=True),
     sa.Column("direction", sa.Text, primary_key=True),
-    sa.Column("run", sa.ForeignKey("sync_run.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("run", sa.ForeignKey("sync_run.id", ondelete="CASCADE"), nullable=False, index=True),
     _instant("claimed_at", now=True),
     _instant("seen_at", now=True),
 )
@@ -86,7 +87,7 @@ daily_sweep = sa.Table(
     metadata,
     sa.Column("link", sa.Text, primary_key=True),
     sa.Column("local_date", sa.Date, primary_key=True),
-    sa.Column("run", sa.ForeignKey("sync_run.id", ondelete="SET NULL")),
+    sa.Column("run", sa.ForeignKey("sync_run.id", ondelete="SET NULL"), index=True),
     _instant("swept_at", now=True),
 )
 
@@ -299,6 +300,7 @@ booking_attempt = sa.Table(
     _instant("started_at", now=True),
     _instant("answered_at"),
     sa.Index("ix_booking_attempt_link_invoice_header_id", "link", "invoice_header_id", "id"),
+    sa.Index("ix_booking_attempt_link_started_at", "link", "started_at"),
 )
 
 entity_report = sa.Table(
@@ -396,6 +398,7 @@ record_current = sa.Table(
         comment="Unchanged in the latest run of its entity: run and time are those of latest_unchanged",
     ),
     sa.Index("ix_record_current_link_entity_outcome", "link", "entity", "outcome"),
+    sa.Index("ix_record_current_run", "run", postgresql_where=sa.text("NOT follows")),
 )
 
 latest_unchanged = sa.Table(
@@ -490,6 +493,7 @@ alert_incident = sa.Table(
         unique=True,
         postgresql_where=sa.text("resolved_at IS NULL"),
     ),
+    sa.Index("ix_alert_incident_link_resolved_at", "link", "resolved_at"),
 )
 
 alert_message = sa.Table(

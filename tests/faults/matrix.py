@@ -1,0 +1,136 @@
+"""The matrix: every point with every fault, run or said why not, and printed."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.faults.catalogue import FAULTS, Fault, Variant
+from tests.faults.points import POINTS, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tests.faults.halves import Half
+
+SEED = 20260302
+SHARE = 5
+DASH = "\N{EN DASH}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A point with a fault that can come there."""
+
+    point: Point
+    fault: Fault
+    variants: tuple[Variant, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.point.name} {self.fault.name}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of cells: runs by cell, and what went wrong."""
+
+    runs: dict[str, int] = field(default_factory=dict)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def plus(self, other: Report) -> Report:
+        return Report(self.runs | other.runs, self.wrong | other.wrong, self.seconds + other.seconds)
+
+
+def cells(half: str | None = None) -> list[Cell]:
+    """All cells of a half, or of both."""
+    found = []
+    for fault in FAULTS:
+        for point in POINTS:
+            variants = fault.at(point)
+            if half in {None, point.half} and not isinstance(variants, str):
+                found.append(Cell(point, fault, tuple(variants)))
+    return found
+
+
+def reasons() -> dict[tuple[str, str], str]:
+    """Why there is no cell, by fault and point."""
+    found = {(fault.name, point.name): fault.at(point) for fault in FAULTS for point in POINTS}
+    return {place: why for place, why in found.items() if isinstance(why, str)}
+
+
+def sample(seed: int = SEED) -> list[Cell]:
+    """A part of the cells for every day: a fifth of their runs, with every fault and every point at least once."""
+    chance = random.Random(seed)  # noqa: S311 - the same cells for the same seed
+    rest = [Cell(one.point, one.fault, (variant,)) for one in cells() for variant in one.variants]
+    chance.shuffle(rest)
+    wanted = len(rest) // SHARE
+    chosen, faults, points = [], set[str](), set[str]()
+    for one in sorted(rest, key=lambda cell: cell.fault.name in {"stall", "byte by byte"}):
+        if one.fault.name not in faults or one.point.name not in points:
+            chosen.append(one)
+            faults.add(one.fault.name)
+            points.add(one.point.name)
+    kept = set(map(id, chosen))
+    chosen += [one for one in rest if id(one) not in kept][: max(0, wanted - len(chosen))]
+    return chosen
+
+
+def run_cells(half: Half, chosen: Iterable[Cell], say: Callable[[str], None] = lambda _: None) -> Report:
+    """Run cells of a half, one after the other; what goes wrong is said at once."""
+    report = Report()
+    begun = time.monotonic()
+    with half.instrument:
+        half.learn()
+        for cell in chosen:
+            for variant in cell.variants:
+                report.runs[cell.name] = report.runs.get(cell.name, 0) + 1
+                wrong = _run(half, cell.point, variant)
+                if wrong:
+                    say(f"✗ {cell.name}, {variant.name}: {'; '.join(wrong)}")
+                    report.wrong.setdefault(cell.name, []).append(f"{variant.name}: {'; '.join(wrong)}")
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+def _run(half: Half, point: Point, variant: Variant) -> list[str]:
+    """Run one variant; returns what was wrong in the end."""
+    half.begin()
+    if point.reads:
+        half.use_small_pages()
+    variant.go(half)
+    spoilt = sum(rule["spoilt"] for one in (half.world.minox, half.world.qms) for rule in one.control("GET", "faults"))
+    came = bool(spoilt or half.instrument.fired)
+    half.heal()
+    wrong = half.check(half.last_run())
+    return wrong if came else ["the fault never came", *wrong]
+
+
+def table(report: Report) -> str:
+    """The matrix as text: a row per fault, a column per point."""
+    width = max(len(fault.name) for fault in FAULTS)
+    lines = [" " * (width + 10) + "".join(f"{point.name:>4}" for point in POINTS)]
+    for fault in FAULTS:
+        marks = "".join(f"{_mark(report, fault, point):>4}" for point in POINTS)
+        lines.append(f"{fault.group:<8}  {fault.name:<{width}}{marks}")
+    return "\n".join(lines)
+
+
+def _mark(report: Report, fault: Fault, point: Point) -> str:
+    name = f"{point.name} {fault.name}"
+    if name in report.wrong:
+        return "✗"
+    if name in report.runs:
+        return "✓"
+    return DASH if isinstance(fault.at(point), str) else "·"
+
+
+def notes() -> str:
+    """Why cells cannot exist, each reason with its cells."""
+    found: dict[str, list[str]] = {}
+    for (fault, point), why in reasons().items():
+        found.setdefault(f"{fault}: {why}", []).append(point)
+    return "\n".join(f"{DASH} {why} ({', '.join(places)})" for why, places in found.items())

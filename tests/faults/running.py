@@ -1,0 +1,43 @@
+"""Runs the cells of one half in a process of its own; nothing of Airflow is imported before that."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def run_half(half: str, server: str, only: str, *, part: bool) -> object:
+    """Run the cells of a half in this process; what it returns is a `Report`."""
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="minox-qms-airflow-")
+    import pytest  # noqa: PLC0415 - Airflow's home is to be set before anything imports it
+    import sqlalchemy as sa  # noqa: PLC0415
+
+    from include.storage.embedded import ensure_database  # noqa: PLC0415
+    from include.storage.engine import engine_from_url  # noqa: PLC0415
+    from include.storage.migrate import migrate  # noqa: PLC0415
+    from tests.faults.halves import ExportHalf, ImportHalf  # noqa: PLC0415
+    from tests.faults.matrix import cells, run_cells, sample  # noqa: PLC0415
+
+    logging.disable(logging.CRITICAL)
+    database = engine_from_url(ensure_database(sa.make_url(server), f"matrix_{half}"))
+    migrate(database)
+    chosen = [one for one in (sample() if part else cells()) if one.point.half == half and only in one.name]
+    directory = Path(tempfile.mkdtemp(prefix="minox-qms-matrix-"))
+    try:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            made = {"export": ExportHalf, "import": ImportHalf}[half](directory, database, monkeypatch)
+            try:
+                return run_cells(made, chosen, _say)
+            finally:
+                made.world.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(os.environ["AIRFLOW_HOME"], ignore_errors=True)

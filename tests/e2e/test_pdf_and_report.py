@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import AccessError, TransientError
+from include.settings.load import load_link
+from include.storage.runs import find_run
 from minox_qms.hooks.http import Limits
+from minox_qms.sync.booking_notes import BookingNotes
 from minox_qms.sync.pdfs import PdfAttacher
+from minox_qms.sync.posting import Posted
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, batch_of, invoice, number_of
 
@@ -63,6 +67,19 @@ def test_the_pdf_is_attached_once_after_the_booking(pdfs: BookingWorld) -> None:
     pdfs.run(None)
     assert len(documents(pdfs, 1)) == 1
     assert len(pdfs.qms.requests("GET", "Pdf")) == 1
+
+
+def test_a_task_that_tells_of_its_booking_too_late_brings_no_second_pdf(pdfs: BookingWorld) -> None:
+    pdfs.add(invoice(1))
+    ran = pdfs.run()
+    link = load_link(pdfs.directory / "test.yaml")
+    run = find_run(pdfs.database, ran.dag_id, ran.run_id)
+    notes = BookingNotes(pdfs.database, link, run, read_at=pdfs.ledger(1).read_at)
+    with pdfs.database.begin() as connection:  # as a task that stood still while a second try of it went on
+        notes.answered(connection, 1, Posted("booked", {"state": "booked"}))
+    assert state(pdfs, 1) == "attached"
+    pdfs.run(LATER)
+    assert len(documents(pdfs, 1)) == 1
 
 
 def test_a_pdf_that_qms_has_not_made_yet_is_asked_for_again(pdfs: BookingWorld) -> None:

@@ -141,9 +141,13 @@ class BookingNotes:
     def _after_booking(
         self, connection: sa.Connection, invoice_header_id: int, warnings: str | None, *, pdf_state: str
     ) -> None:
-        """Note what follows a booking: the PDF, the report, and that the invoice is good."""
+        """Note what follows a booking: the PDF, the report, and that the invoice is good.
+
+        The PDF may be attached already: a task that stood still tells of its booking when another one has gone on.
+        """
         if self.link.bookings.attach_pdf:
-            ledger.change(connection, self.run.link, invoice_header_id, {"pdf_state": pdf_state})
+            state = sa.func.coalesce(booking.c.pdf_state, pdf_state)
+            ledger.change(connection, self.run.link, invoice_header_id, {"pdf_state": state})
         release(connection, self.run, ENTITY, [str(invoice_header_id)])
         self._report(connection, invoice_header_id, Outcome(str(invoice_header_id), "booked", None, warnings))
 

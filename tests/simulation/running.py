@@ -1,0 +1,150 @@
+"""Many schedules, one after the other or in several processes, and the figures of them all."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from include.storage.embedded import stop_server
+from tests.simulation.broken import BROKEN
+from tests.simulation.connector import Connector
+from tests.simulation.database import Database, make_database, start
+from tests.simulation.schedule import Result, Schedule
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+PART = 10
+"""Schedules that a process takes at a time."""
+
+
+@dataclass
+class Figures:
+    """What a number of schedules added up to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    deeds: Counter[str] = field(default_factory=Counter)
+    failed: list[tuple[int, list[str]]] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        """Add a schedule."""
+        self.counts += result.counts
+        self.faults += result.faults
+        self.deeds += result.deeds
+        if result.violations:
+            self.failed.append((result.seed, result.violations))
+
+    def join(self, other: Figures) -> None:
+        """Add the figures of other schedules."""
+        self.counts += other.counts
+        self.faults += other.faults
+        self.deeds += other.deeds
+        self.failed += other.failed
+
+
+class Simulator:
+    """Runs schedules in this process, over one database.
+
+    Args:
+        engine: Of a database of its own.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.world = World()
+        self.database = Database(engine, self.world)
+        self.connector = Connector(self.world, self.database)
+        gc.collect()
+        gc.freeze()  # Airflow leaves a large heap behind, which is not to be searched again and again
+
+    def run(self, seed: int) -> Result:
+        """Run one schedule."""
+        return Schedule(self.world, self.connector, seed).run()
+
+    def run_many(self, seeds: Iterable[int]) -> Figures:
+        """Run schedules."""
+        figures = Figures()
+        for seed in seeds:
+            figures.add(self.run(seed))
+        return figures
+
+
+@contextmanager
+def a_server() -> Iterator[sa.URL]:
+    """An embedded server that is gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="minox-qms-simulation-"))
+    try:
+        yield start(directory)
+    finally:
+        stop_server(directory / "pg")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def run_parallel(seeds: range, *, workers: int = 2, broken: str | None = None, until_failed: bool = False) -> Figures:
+    """Run schedules in several processes, each with a database of its own on one server.
+
+    Args:
+        seeds: Of the schedules.
+        workers: Processes.
+        broken: Break the connector in this way.
+        until_failed: Stop when a violation has been found.
+    """
+    figures = Figures()
+    with a_server() as server, _pool(server, workers) as pool:
+        parts = [seeds[start : start + PART] for start in range(0, len(seeds), PART)]
+        running = [pool.submit(_run_part, part, broken) for part in parts]
+        for one in as_completed(running):
+            figures.join(one.result())
+            if figures.failed and until_failed:
+                pool.shutdown(wait=True, cancel_futures=True)
+                break
+    return figures
+
+
+def trace_of(seed: int, broken: str | None = None) -> tuple[str, list[str]]:
+    """Run one schedule; returns its history as text, and what was not as promised."""
+    with a_server() as server, _pool(server, 1) as pool:
+        return pool.submit(_trace, seed, broken).result()
+
+
+def _pool(server: sa.URL, workers: int) -> ProcessPoolExecutor:
+    os.environ["PYTHONHASHSEED"] = "0"
+    url = server.render_as_string(hide_password=False)
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=(url,))
+
+
+_worker: list[Simulator] = []
+
+
+def _begin_worker(server: str) -> None:
+    """Make this process's simulator, on a database of its own."""
+    _worker.append(simulator_on(sa.make_url(server), f"simulation_{os.getpid()}"))
+
+
+def _run_part(seeds: range, broken: str | None) -> Figures:
+    with BROKEN[broken]() if broken else nullcontext():
+        return _worker[0].run_many(seeds)
+
+
+def _trace(seed: int, broken: str | None) -> tuple[str, list[str]]:
+    with BROKEN[broken]() if broken else nullcontext():
+        result = _worker[0].run(seed)
+    return result.trace, result.violations
+
+
+def simulator_on(server: sa.URL, name: str) -> Simulator:
+    """A simulator on a new database of a server."""
+    return Simulator(make_database(server, name))

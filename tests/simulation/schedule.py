@@ -1,0 +1,220 @@
+"""One seeded schedule: what people do, when runs come, where they die, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.checker import check_bookings
+from tests.simulation.connector import Job, settings_of
+from tests.simulation.minox_model import MinoxModel
+from tests.simulation.people import People
+from tests.simulation.process import Lane
+from tests.simulation.qms_model import QmsModel
+
+if TYPE_CHECKING:
+    from tests.simulation.connector import Connector
+    from tests.simulation.world import World
+
+START = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
+QUARTER = dt.timedelta(minutes=15)
+STEPS = {"open_run": 14, "stage": 40, "check": 14, "book": 90, "attach_pdfs": 30, "close_run": 50}
+OUTAGES = ("connection refused", "503 with Retry-After", "502")
+
+
+@dataclass
+class Result:
+    """What became of a schedule."""
+
+    seed: int
+    violations: list[str]
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    deeds: Counter[str] = field(default_factory=Counter)
+    trace: str = ""
+
+
+class Schedule:
+    """Runs one schedule of bookings.
+
+    Args:
+        world: The world.
+        connector: The connector in it.
+        seed: Decides everything.
+    """
+
+    def __init__(self, world: World, connector: Connector, seed: int) -> None:
+        self.world = world
+        self.connector = connector
+        self.seed = seed
+        self.random = Random(seed)  # noqa: S311 - a simulation
+        self.counts: Counter[str] = Counter()
+        self.zombies: list[tuple[Lane, Job]] = []
+        self._jobs = 0
+
+    def run(self) -> Result:
+        """Run the schedule and judge it."""
+        self._begin()
+        self._trouble()
+        self._quiet()
+        violations = check_bookings(self)
+        self.counts["schedules"] = 1
+        self.counts["requests"] = sum(event.who != "person" for event in self.world.history)
+        self.counts["bookings"] = len(self.world.minox.batches)
+        deeds = self.people.counts + Counter({"connect again": len(self.people.deeds.reconnected)})
+        trace = "\n".join(event.line() for event in self.world.history)
+        return Result(self.seed, violations, self.counts, self.world.faults.counts, deeds, trace)
+
+    # -- the parts of a schedule ---------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        random, world = self.random, self.world
+        self.connector.database.forget()
+        world.clock.begin(START)
+        life = random.choice((600, 1200, 3600))
+        minox = MinoxModel(random.choice((2, 3, 100)), life)
+        qms = QmsModel("https://qms.example", random.choice((2, 3, 100)), life)
+        for number in (10001, 10002, 10003):
+            minox.lists["customer"][str(number)] = {"id": number}
+        world.begin(random, minox, qms)
+        self.bookings: dict[str, Any] = {
+            "lines": random.choice(("single", "single", "grouped")),
+            "attach_pdf": random.random() < 0.25,
+            "negative_amounts": random.choice(("signed", "opposite_side")),
+        }
+        self.settings = self.connector.settings = settings_of(self.bookings)
+        self.people = People(world, self.connector)
+        self.end = START
+
+    def _trouble(self) -> None:
+        """Some intervals in which anything may happen."""
+        random, faults = self.random, self.world.faults
+        for place in range(random.choice((1, 1, 2, 2, 3))):
+            faults.per_request = random.choice((0.0, 0.02, 0.06, 0.2))
+            faults.per_commit = random.choice((0.0, 0.0, 0.0, 0.03))
+            faults.down = {random.choice(("minox", "qms")): random.choice(OUTAGES)} if random.random() < 0.08 else {}
+            for turn in range(random.randint(2, 5)):
+                self.world.clock.sleep(random.uniform(1, 200))
+                if place + turn == 0:
+                    self.people.process("good")
+                else:
+                    self.people.act()
+            self._interval(self._troubled_job())
+            self._extra_run()
+            if self.zombies and random.random() < 0.6:
+                self._wake()
+            self._reconnect()
+
+    def _quiet(self) -> None:
+        """The faults stop; two quiet runs, the second when what Minox refused is offered again."""
+        while self.zombies:
+            self._wake()
+        self.world.faults.heal()
+        self._reconnect()
+        self._interval(self._job())
+        self.after_first = self.world.clock.micros
+        self.held_at_first = set(self.world.minox.batches)
+        self.end += 5 * QUARTER
+        self._interval(self._job(begin=self.end - 5 * QUARTER))
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def _job(self, begin: dt.datetime | None = None, **params: Any) -> Job:
+        self._jobs += 1
+        start = begin or self.end
+        return Job(f"run{self._jobs}", (start, self.end + QUARTER), params)
+
+    def _troubled_job(self) -> Job:
+        random = self.random
+        job = self._job()
+        job.retries = random.choice((0, 1, 2))
+        if random.random() < 0.45:
+            task = random.choice(
+                ("open_run", "stage", "check", "book", "book", "book", "book", "attach_pdfs", "close_run")
+            )
+            job.kills[task] = random.randint(1, STEPS[task])
+            job.is_abandoned = random.random() < 0.5
+        elif random.random() < 0.3:
+            task = random.choice(("stage", "book", "book", "book", "close_run"))
+            job.stops[task] = random.randint(1, {"stage": 5, "book": 16, "close_run": 4}[task])
+        return job
+
+    def _interval(self, job: Job) -> None:
+        """Run a job when its interval is over."""
+        self.world.clock.pass_until(self.end + QUARTER)
+        self.end += QUARTER
+        self._run(job)
+
+    def _run(self, job: Job) -> None:
+        self.counts["runs"] += 1
+        before = self.connector.kills
+        if job.stops and len(self.zombies) == 0:
+            lane = Lane(lambda: self.connector.run("qms_invoices", job, lane=1))
+            self.world.lane = lane
+            lane.start()
+            self._take_turn()
+            if lane.error is not None:
+                raise lane.error
+            if not lane.is_done:
+                self.counts["processes that stood still"] += 1
+                self.zombies.append((lane, job))
+                self._believed_dead(lane, job)
+        else:
+            job.stops = {}
+            self.connector.run("qms_invoices", job)
+        self.counts["kills"] += self.connector.kills - before
+
+    def _believed_dead(self, lane: Lane, job: Job) -> None:
+        """What the others make of a process that stands still: cut off from the database, or started again."""
+        chance = self.random.random()
+        if chance < 0.6 and lane.process is not None:
+            self.connector.database.cut_off(lane.process)
+        if chance < 0.35:
+            job.is_superseded = True
+            self.world.clock.sleep(400)
+            self.counts["tasks started twice"] += 1
+            again = Job(
+                job.run_id,
+                job.interval,
+                job.params,
+                retries=1,
+                results=dict(job.results),
+                tries=dict(job.tries),
+                skipped=set(job.skipped),
+            )
+            self.connector.run("qms_invoices", again, first=job.at)
+
+    def _wake(self) -> None:
+        """Let a process that stood still go on."""
+        lane, _ = self.zombies.pop(0)
+        self.world.lane, self.world.process = lane, lane.process
+        lane.resume()
+        self._take_turn()
+        if lane.error is not None:
+            raise lane.error
+        if not lane.is_done:
+            raise RuntimeError("it stands still again")
+
+    def _take_turn(self) -> None:
+        self.world.lane = self.world.process = None
+
+    def _extra_run(self) -> None:
+        """Now and then somebody runs a range of dates, or a dry run."""
+        chance = self.random.random()
+        if chance < 0.1:
+            self.counts["dry runs"] += 1
+            self._run(self._job(dry_run=True))
+        elif chance < 0.2:
+            self.counts["runs over a range of dates"] += 1
+            self._run(self._job(from_date="2026-02-01", to_date="2026-03-31"))
+
+    def _reconnect(self) -> None:
+        """A person connects again what was refused, as the alert asks for."""
+        rows = self.connector.database.rows("SELECT conn_id FROM oauth_grant WHERE state = 'refused' ORDER BY 1")
+        for (conn_id,) in rows:
+            system = conn_id.partition("_")[0]
+            if self.world.seeds[system] not in {None, ""}:
+                self.people.reconnect(system)

@@ -22,6 +22,7 @@ SILENCE = "silence"
 KILLED = "killed"
 DIFFERENCES = "differences"
 SETTINGS = "settings"
+MAINTENANCE = "maintenance"
 
 OF_RUNS = (FAILED, HELD, SILENCE, KILLED, DIFFERENCES)
 """Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own."""
@@ -74,6 +75,12 @@ KINDS: dict[str, Words] = {
         "Het instellingenbestand van de koppeling klopt niet, dus draait er niets van deze koppeling.",
         "Mend the file as the message says; the runs then go on by themselves.",
         "Herstel het bestand zoals de melding zegt; daarna gaan de runs vanzelf verder.",
+    ),
+    MAINTENANCE: Words(
+        "The nightly clean-up of the connector's database failed.",
+        "De nachtelijke opruiming van de database van de koppeling is mislukt.",
+        "Nothing at first: the next night goes on. Act when no message comes that it is over.",
+        "Eerst niets: de volgende nacht gaat verder. Kom in actie als de melding uitblijft dat het over is.",
     ),
 }
 """Every kind of incident, in plain words."""

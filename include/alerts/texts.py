@@ -42,6 +42,7 @@ SUBJECTS = {
     "killed": "run afgebroken / run killed",
     "differences": "verschillen / differences",
     "settings": "instellingen kloppen niet / settings not valid",
+    "maintenance": "opruimen mislukt / clean-up failed",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from pathlib import Path
@@ -82,6 +83,22 @@ def load_links(directory: Path | None = None) -> dict[str, LinkSettings]:
         ConfigurationError: The directory does not exist, or a file is not valid.
     """
     return {path.stem: load_link(path) for path in link_files(directory)}
+
+
+def valid_links() -> dict[str, LinkSettings]:
+    """Read the links whose file is valid, and leave the others out.
+
+    Returns:
+        The links by name, in order of their names.
+
+    Raises:
+        ConfigurationError: The directory does not exist.
+    """
+    found = {}
+    for path in link_files():
+        with contextlib.suppress(ConfigurationError):
+            found[path.stem] = load_link(path)
+    return found
 
 
 def find_link(name: str, directory: Path | None = None) -> LinkSettings:

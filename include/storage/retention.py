@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 CHUNK = 2000
 """Rows a transaction: some tens of milliseconds."""
 
+SECONDS = 3000
+"""Time after which it stops between two transactions; what is left goes the next night."""
+
 NEWEST_RUNS = 100
 """Runs of each direction that stay whatever their age; as many as keep the results of their checks."""
 
@@ -102,7 +105,7 @@ class Cleaning:
 
     engine: sa.Engine
     dry_run: bool = False
-    seconds: float = 3000
+    seconds: float = SECONDS
     chunk: int = CHUNK
     gone: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BOUNDED, 0))
     is_complete: bool = True

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
+from include.storage.retention import SECONDS
 from tests.dags.conftest import DAGS
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ BROKEN = ("odd", "torn")
 TAGS = {"minox_master_data": "master-data", "qms_invoices": "invoices", "reconcile": "reconciliation"}
 PREFIXES = tuple(TAGS)
 WATCHER = "minox_qms_watch"
+CLEANER = "minox_qms_maintenance"
 GOOD_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in GOOD]
 BROKEN_IDS = [f"{prefix}__{link}" for prefix in PREFIXES for link in BROKEN]
 
@@ -31,9 +35,9 @@ def dag(request: pytest.FixtureRequest, bag: DagBag) -> Any:
 
 
 def test_every_link_has_its_dags_and_no_file_fails(bag: DagBag) -> None:
-    assert sorted(path.stem for path in DAGS.glob("*.py")) == sorted([*PREFIXES, WATCHER])
+    assert sorted(path.stem for path in DAGS.glob("*.py")) == sorted([*PREFIXES, WATCHER, CLEANER])
     assert bag.import_errors == {}
-    assert set(bag.dags) == {*GOOD_IDS, *BROKEN_IDS, WATCHER}
+    assert set(bag.dags) == {*GOOD_IDS, *BROKEN_IDS, WATCHER, CLEANER}
 
 
 def test_tags_say_what_and_which_link(dag: DAG) -> None:
@@ -93,6 +97,28 @@ def test_one_dag_watches_all_links_by_itself(bag: DagBag) -> None:
     assert task.execution_timeout < dt.timedelta(minutes=5)
     assert dag.doc_md is not None
     assert f"`{task.task_id}`" in dag.doc_md.split("**When it is red**")[1]
+
+
+def test_one_dag_cleans_up_at_night(bag: DagBag) -> None:
+    dag = bag.dags[CLEANER]
+    assert dag.is_paused_upon_creation is False
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+    assert set(dag.params) == {"dry_run"}
+    [task] = dag.tasks
+    assert task.owner == "minox-qms"
+    assert task.execution_timeout is not None
+    assert task.execution_timeout > dt.timedelta(seconds=SECONDS)
+    assert dag.has_on_failure_callback
+    assert task.has_on_failure_callback
+    assert dag.doc_md is not None
+    assert f"`{task.task_id}`" in dag.doc_md.split("**When it is red**")[1]
+    core: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    night = core.next_dagrun_info(
+        last_automated_data_interval=None,
+        restriction=TimeRestriction(pendulum.datetime(2026, 7, 1), None, catchup=True),
+    )
+    assert night.run_after == pendulum.datetime(2026, 7, 1, 1, 15)  # 03:15 here: outside of the window
 
 
 def test_what_may_be_asked_of_a_run(bag: DagBag) -> None:

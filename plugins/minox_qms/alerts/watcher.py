@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from include.alerts.incident import GRANT, GRANT_IDLE, SETTINGS, Place, Trouble
+from include.alerts.incident import GRANT, GRANT_IDLE, MAINTENANCE, SETTINGS, Place, Trouble
 from include.alerts.watching import trouble_of_direction, trouble_of_grant
 from include.errors import ConfigurationError
 from include.settings.load import link_files, load_link
@@ -86,7 +86,7 @@ def _report(desk: Desk, settings: LinkSettings, direction: str, seen: DirectionS
         return 0
     with desk.engine.connect() as connection:
         known = [one.kind for one in open_incidents(connection, desk.link) if one.direction in {direction, ""}]
-    if set(known) - {GRANT_IDLE}:
+    if set(known) - {GRANT_IDLE, MAINTENANCE}:
         return 0
     place = None if seen.last is None else Place(seen.last.dag_id, seen.last.run_id)
     return len(desk.report(direction, [trouble], place))

@@ -10,6 +10,7 @@ from minox_qms.cli.checks import checks
 from minox_qms.cli.connect import connect
 from minox_qms.cli.explain import explain
 from minox_qms.cli.invoice import invoice
+from minox_qms.cli.maintain import maintain
 from minox_qms.cli.migrate import migrate
 from minox_qms.cli.outcomes import outcomes
 from minox_qms.cli.reconcile import reconcile
@@ -38,6 +39,7 @@ app.command()(checks)
 app.command()(reconcile)
 app.command()(connect)
 app.command()(migrate)
+app.command()(maintain)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CODE := $(wildcard include plugins sandbox dags demo deploy config benchmarks tests)
+PEERS := .local/bench/venv
 WORKERS ?= 2
 AIRFLOW_PORT ?= 8080
 MINOX_PORT ?= 8701
@@ -13,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots
+.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots bench
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,11 +67,20 @@ format: install-dev  ## Let ruff mend what it can
 lock: install-dev  ## Write the pins anew (requirements*.txt)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make lock' requirements-bench.in -o requirements-bench.txt
 
 docs: install-dev  ## Write the generated pages anew
 	$(BIN)/python -m include.settings.schema
 	$(BIN)/python -m include.mapping.pages
 	$(BIN)/python -m minox_qms.cli.docs
+
+bench: install-dev $(PEERS)/.installed  ## Measure everything beside two peers, and write docs/performance.md
+	$(BIN)/python -m benchmarks --peers-python $(PEERS)/bin/python $(BENCH)
+
+$(PEERS)/.installed: requirements-bench.txt $(VENV)/.installed-dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --requirement requirements-bench.txt
+	@touch $@
 
 screenshots: install-dev  ## Take the screenshots of docs/screenshots anew, in Chromium
 	$(BIN)/python -m tests.browser.screenshots

@@ -21,6 +21,7 @@ ACTIONS = frozenset(
         "body",
         "truncate",
         "hold",
+        "hold-then-drop",
         "apply-then-hold",
     }
 )
@@ -54,6 +55,7 @@ class Fault:
         replace: What comes in its place; it may name the expression's groups.
         seen: Matching requests so far.
         spoilt: Requests that were spoilt so far.
+        held: Requests that wait now.
         released: Whether `hold` lets go.
     """
 
@@ -71,6 +73,7 @@ class Fault:
     replace: str
     seen: int = 0
     spoilt: int = 0
+    held: int = 0
     released: bool = False
 
     @classmethod
@@ -102,7 +105,7 @@ class Fault:
                 status=int(rule.get("status", 200 if action == "body" else 503)),
                 headers={str(name).lower(): str(value) for name, value in rule.get("headers", {}).items()},
                 body=rule.get("body"),
-                seconds=float(rule.get("seconds", 60 if action.endswith("hold") else 1)),
+                seconds=float(rule.get("seconds", 60 if "hold" in action else 1)),
                 find=re.compile(rule.get("find", "")),
                 replace=str(rule.get("replace", "")),
             )
@@ -139,6 +142,7 @@ class Fault:
             "action": self.action,
             "seen": self.seen,
             "spoilt": self.spoilt,
+            "held": self.held,
         }
 
 

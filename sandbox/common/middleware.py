@@ -99,6 +99,8 @@ class Instruments:
             await (asyncio.sleep(rule.seconds) if rule.action == "delay" else _wait(rule))
             await self._app(scope, receive, send)
             return
+        if rule.action == "hold-then-drop":
+            await _wait(rule)
         done: list[Message] = []
         if rule.applies_first:
 
@@ -110,7 +112,7 @@ class Instruments:
             await _wait(rule)
             for message in done:
                 await send(message)
-        elif rule.action in {"drop", "apply-then-drop"}:
+        elif rule.action.endswith("drop"):
             await _drop(scope)
         elif rule.action == "truncate":
             await _send_half(done, send)
@@ -124,8 +126,10 @@ class Instruments:
 
 async def _wait(rule: Fault) -> None:
     end = time.monotonic() + rule.seconds
+    rule.held += 1
     while not rule.released and time.monotonic() < end:  # noqa: ASYNC110 - an Event belongs to one loop, test clients have several
         await asyncio.sleep(_POLL_SECONDS)
+    rule.held -= 1
 
 
 async def _drop(scope: Scope) -> None:

@@ -116,7 +116,7 @@ def test_a_request_is_held_until_it_is_released(minox: Sandbox, action: str, sto
     thread = threading.Thread(target=lambda: statuses.append(minox.client.put(URL, json=entry()).status_code))
     thread.start()
     end = time.monotonic() + 5
-    while minox.control("GET", "faults")[0]["spoilt"] == 0 and time.monotonic() < end:
+    while minox.control("GET", "faults")[0]["held"] == 0 and time.monotonic() < end:
         time.sleep(0.01)
     time.sleep(0.1)
     assert statuses == []
@@ -125,6 +125,14 @@ def test_a_request_is_held_until_it_is_released(minox: Sandbox, action: str, sto
     minox.control("POST", "faults/release")
     thread.join(5)
     assert statuses == [200]
+
+
+def test_a_request_is_held_and_then_dropped(minox: Sandbox) -> None:
+    fault(minox, method="PUT", path="batch", action="hold-then-drop", seconds=0.1)
+    with pytest.raises(ConnectionResetError):
+        minox.client.put(URL, json=entry())
+    assert minox.control("GET", "faults")[0]["held"] == 0
+    assert minox.call("GET", URL).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ DOC = """# Master data of {link}: Minox to QMS
 
 Brings VAT codes, payment terms, cost centres, items and customers of Minox administration
 {tenant}/{administration} to QMS company {company}. A record is written only when its coupled fields differ from
-those last written; a run over unchanged data writes nothing.
+those last written; a run over unchanged data writes nothing. `check` and `load` of an entity of which nothing changed
+are skipped.
 
 **When it is red**
 
@@ -47,7 +48,7 @@ def build(link: LinkSettings) -> DAG:
     common = {"link": link.name, "direction": "minox_to_qms"}
     with DAG(
         f"{PREFIX}__{link.name}",
-        schedule=timetable(),
+        schedule=timetable(link.start_minute),
         start_date=START,
         catchup=False,
         max_active_runs=1,
@@ -74,7 +75,8 @@ def build(link: LinkSettings) -> DAG:
 def _group(entity: str, common: dict[str, str]) -> TaskGroup:
     """Stage, check and load one entity."""
     with TaskGroup(entity) as group:
-        stage = StageMasterDataOperator(task_id="stage", entity=entity, **common)
+        # what it waits for may have been skipped, since nothing of it changed
+        stage = StageMasterDataOperator(task_id="stage", entity=entity, trigger_rule="none_failed", **common)
         check = CheckStagedOperator(task_id="check", entity=entity, tables=TABLES.get(entity, [entity]), **common)
         outlets = [outlet_of(common["link"], entity)] if entity in CHANGES else []
         load = LoadMasterDataOperator(task_id="load", entity=entity, outlets=outlets, **common)

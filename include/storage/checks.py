@@ -37,6 +37,12 @@ def records_of_last_good_run(engine: sa.Engine, run: Run, entity: str) -> int | 
 
 def note_results(engine: sa.Engine, run: Run, table: str, results: list[dict[str, Any]]) -> None:
     """Keep how the expectations on a staging table came out; only the last `KEEP_RUNS` runs of the link keep theirs."""
+    with engine.begin() as connection:
+        write_results(connection, run, table, results)
+
+
+def write_results(connection: sa.Connection, run: Run, table: str, results: list[dict[str, Any]]) -> None:
+    """As `note_results`, within a transaction."""
     older = (
         sa.select(sync_run.c.id)
         .where(sync_run.c.link == run.link, sync_run.c.direction == run.direction)
@@ -55,8 +61,13 @@ def note_results(engine: sa.Engine, run: Run, table: str, results: list[dict[str
         }
         for one in results
     ]
-    with engine.begin() as connection:
-        connection.execute(sa.delete(check_result).where(check_result.c.run.in_(older)))
-        connection.execute(sa.delete(check_result).where(check_result.c.run == run.id, check_result.c.entity == table))
-        if rows:
-            connection.execute(insert(check_result), rows)
+    connection.execute(sa.delete(check_result).where(check_result.c.run.in_(older)))
+    connection.execute(sa.delete(check_result).where(check_result.c.run == run.id, check_result.c.entity == table))
+    if rows:
+        connection.execute(insert(check_result), rows)
+
+
+def results_of(connection: sa.Connection, run_id: int, table: str) -> list[dict[str, Any]]:
+    """How the expectations on a staging table came out in a run, as they were noted."""
+    query = sa.select(check_result.c.details).where(check_result.c.run == run_id, check_result.c.entity == table)
+    return list(connection.scalars(query.order_by(check_result.c.id)))

@@ -24,3 +24,8 @@ def remember(connection: sa.Connection, link: str, name: str, value: Any) -> Non
             index_elements=["link", "name"], set_={"value": value, "noted_at": sa.func.clock_timestamp()}
         )
     )
+
+
+def forget(connection: sa.Connection, link: str, name: str) -> None:
+    """Forget a fact."""
+    connection.execute(sa.delete(link_fact).where(link_fact.c.link == link, link_fact.c.name == name))

@@ -93,6 +93,22 @@ def put_aside(connection: sa.Connection, run: Run, entity: str, rejected: Sequen
     return {one.source_key for one in rejected if known.get(one.source_key) != one.reason}
 
 
+def see_again(connection: sa.Connection, run: Run, entity: str) -> list[tuple[str, str, str]]:
+    """Count that a run has met all open records of an entity again, as they were.
+
+    Returns:
+        Their keys, reasons and messages.
+    """
+    again = sa.case((quarantine.c.last_run == run.id, 0), else_=1)
+    seen = (
+        sa.update(quarantine)
+        .where(*_open(run.link, entity))
+        .values(times=quarantine.c.times + again, last_run=run.id, last_seen=sa.func.clock_timestamp())
+        .returning(quarantine.c.source_key, quarantine.c.reason, quarantine.c.message)
+    )
+    return [(row.source_key, row.reason, row.message) for row in connection.execute(seen)]
+
+
 def release_others(connection: sa.Connection, run: Run, entity: str, *, still_open: Iterable[str] = ()) -> list[str]:
     """Mark as solved what is in quarantine and was not rejected by this run (of the whole collection).
 

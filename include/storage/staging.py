@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, TypeAlias
 
+import psycopg
 import sqlalchemy as sa
 
 from include.checks.results import StagedRecord
@@ -78,14 +79,17 @@ def _copy(
     """COPY the records into the table, one page in memory at a time."""
     cursor = connection.connection.cursor()
     position = 0
-    with cursor.copy(f"COPY {table} (run, position, key, parent, content_hash, raw) FROM STDIN") as copy:
-        for page in pages:
-            for raw in page:
-                position += 1
-                key = key_of(raw)
-                parent = None if parent_of is None else parent_of(raw)
-                digest = hashlib.sha256(raw).digest()
-                copy.write_row((run_id, position, f"#{position}" if key is None else key, parent, digest, raw.decode()))
+    statement = f"COPY {table} (run, position, key, parent, content_hash, raw) FROM STDIN"
+    try:
+        with cursor.copy(statement) as copy:
+            for page in pages:
+                for raw in page:
+                    position += 1
+                    key = f"#{position}" if (found := key_of(raw)) is None else found
+                    parent = None if parent_of is None else parent_of(raw)
+                    copy.write_row((run_id, position, key, parent, hashlib.sha256(raw).digest(), raw.decode()))
+    except psycopg.Error as error:  # past SQLAlchemy, by a cursor of the driver: callers know the errors of one
+        raise sa.exc.DBAPIError(statement, None, error) from None
 
 
 def read_staged(
@@ -157,8 +161,19 @@ def mark_rejected(connection: sa.Connection, run: Run, entity: str, positions: I
         )
 
 
+def rejected_places(connection: sa.Connection, run: Run, entity: str) -> list[int]:
+    """Places of the records that the checks rejected."""
+    table = STAGING[entity]
+    return list(connection.scalars(sa.select(table.c.position).where(table.c.run == run.id, table.c.rejected)))
+
+
 def staged_keys(engine: sa.Engine, run: Run, entity: str) -> list[str]:
     """Keys of all staged records of a run, in the order of the list."""
-    table = STAGING[entity]
     with engine.connect() as connection:
-        return list(connection.scalars(sa.select(table.c.key).where(table.c.run == run.id).order_by(table.c.position)))
+        return keys_of(connection, run, entity)
+
+
+def keys_of(connection: sa.Connection, run: Run, entity: str) -> list[str]:
+    """As `staged_keys`, within a transaction."""
+    table = STAGING[entity]
+    return list(connection.scalars(sa.select(table.c.key).where(table.c.run == run.id).order_by(table.c.position)))

@@ -56,6 +56,7 @@ class Ended:
     """What a run left behind."""
 
     state: str
+    tasks: dict[str, str]
     events: list[list[Any]]
     metrics: list[str]
     lineage: list[dict[str, Any]]
@@ -112,7 +113,7 @@ def run(world: BookingWorld, tmp_path_factory: pytest.TempPathFactory) -> Any:
         assert done.returncode == 0, done.stderr[-3000:]
         left = json.loads(answer.read_text())
         lineage = [json.loads(line) for line in log.read_text().splitlines()]
-        return Ended(left["state"], left["events"], collector.lines, lineage)
+        return Ended(left["state"], left["tasks"], left["events"], collector.lines, lineage)
 
     return once
 
@@ -141,6 +142,19 @@ def test_lineage_names_the_collection_the_table_and_the_entity(master_data: Ende
     assert table[0].startswith("postgres://")
     assert table[1] == f"{world.database.url.database}.public.staging_customers"
     assert master_data.completed("customers.load") == ({table}, {(qms, "3/CustomerCompany")})
+
+
+def test_a_run_over_unchanged_data_skips_what_has_nothing_to_do(master_data: Ended, run: Any) -> None:
+    assert set(master_data.tasks.values()) == {"success"}
+    again = run("minox_master_data__test")
+    assert again.state == "success"
+    assert again.tasks == {
+        "open_run": "success",
+        "customers.stage": "success",
+        "customers.check": "skipped",
+        "customers.load": "skipped",
+        "close_run": "success",
+    }
 
 
 def test_assets_tell_of_customers_and_invoices(master_data: Ended, run: Any, world: BookingWorld) -> None:

@@ -12,6 +12,7 @@ from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.debtors import report_rejected_debtors
 from minox_qms.sync.extraction import staged_item_groups
 from minox_qms.sync.master_data import MasterDataLoader
+from minox_qms.sync.standstill import note_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,7 @@ class LoadMasterDataOperator(LinkOperator):
         finally:
             if self.entity == "customers" and not run.dry_run:
                 report_rejected_debtors(self.engine, qms, settings, run)
+        note_loaded(self.engine, run, mapping, settings)
 
     def flow(self, settings: LinkSettings, run: Run) -> Flow:
         """From the staging table to the entity of QMS; a dry run writes nothing."""

@@ -6,23 +6,36 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.bookings.plan import Plan
+from include.storage import ledger
 from include.storage.runs import missed_runs, replan
 from minox_qms.lineage import INVOICE_ENTITIES, INVOICE_TABLES, Flow, qms_entity, staging_table
-from minox_qms.operators.link import LinkOperator
+from minox_qms.operators.skipping import SkippingOperator
 from minox_qms.sync.selection import ENTITY, InvoiceSelection
+from minox_qms.sync.standstill import settle_empty_booking
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
 
 
-class StageInvoicesOperator(LinkOperator):
-    """Stages the invoices of the run's interval or range, with their totals and lines."""
+class StageInvoicesOperator(SkippingOperator):
+    """Stages the invoices of the run's interval or range, with their totals and lines; without any, all is done."""
 
     def work(self, settings: LinkSettings, run: Run) -> int:
         """Return the number of invoices."""
         plan = self._with_missed(run, Plan.from_json(run.plan))
-        return InvoiceSelection(self.engine, self.qms(settings), settings, run, plan).stage()
+        selection = InvoiceSelection(self.engine, self.qms(settings), settings, run, plan)
+        extracted = selection.stage()
+        if settle_empty_booking(self.engine, run, plan, first_of_day=selection.is_first_of_day()):
+            self.skip_later("check", "book", *(() if self._has_pdfs(settings) else ("attach_pdfs",)))
+        return extracted
+
+    def _has_pdfs(self, settings: LinkSettings) -> bool:
+        """Whether a PDF of an earlier booking is still to be attached."""
+        if not settings.bookings.attach_pdf:
+            return False
+        with self.engine.connect() as connection:
+            return bool(ledger.due_pdfs(connection, self.link, settings.bookings.retry_refused_after))
 
     def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - the base's signature
         """From the entities of QMS to the staging tables of invoices."""

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from include.mappings import MASTER_DATA
 from minox_qms.lineage import Flow, minox_collection, staging_table
-from minox_qms.operators.link import LinkOperator
+from minox_qms.operators.skipping import SkippingOperator
 from minox_qms.sync.extraction import stage_entity
+from minox_qms.sync.standstill import settle_standstill
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
 
 
-class StageMasterDataOperator(LinkOperator):
-    """Lists a whole collection of Minox into its staging table.
+class StageMasterDataOperator(SkippingOperator):
+    """Lists a whole collection of Minox into its staging table; a batch that stands still is not checked nor loaded.
 
     Args:
         entity: E.g. `customers`.
@@ -28,7 +29,10 @@ class StageMasterDataOperator(LinkOperator):
 
     def work(self, settings: LinkSettings, run: Run) -> int:
         """Return the number of records."""
-        return stage_entity(self.engine, run, self.minox(settings), self.entity)
+        extracted = stage_entity(self.engine, run, self.minox(settings), self.entity)
+        if settle_standstill(self.engine, run, MASTER_DATA[self.entity], settings):
+            self.skip_later("check", "load")
+        return extracted
 
     def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - the base's signature
         """From the collection of Minox to its staging table; items bring their groups."""

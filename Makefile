@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots bench
+.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots fuzz bench
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,3 +84,10 @@ $(PEERS)/.installed: requirements-bench.txt $(VENV)/.installed-dev
 
 screenshots: install-dev  ## Take the screenshots of docs/screenshots anew, in Chromium
 	$(BIN)/python -m tests.browser.screenshots
+
+# -- security ------------------------------------------------------------------------------------------------------------
+
+EXAMPLES ?= 250
+
+fuzz: install-dev  ## More hostile answers of both systems than `make test` tries: EXAMPLES of each that the contracts describe
+	MINOX_QMS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/security/test_hostile_answers.py -n $(WORKERS) -q

@@ -213,7 +213,8 @@ def test_a_row_is_read_whole_and_exact() -> None:
     "raw",
     [
         b"", b"[]", b"null", b'{"a": NaN}', b'{"a": 1e99999999999999999999}', b'{"a": 1e31}',
-        b'{"a": ' + b"9" * 5000 + b"}", b'{"a": [{"b": "x\\u0000"}]}', b'{"\\u0000": 1}', b'{"a": "\\ud800"}', b"\xff", b'{"a":' * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}", b'{"a": [{"b": "x\\u0000"}]}', b'{"\\u0000": 1}', b'{"a": "\\ud800"}',
+        b"\xff", b'{"a":' * 100_000,
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_written_back_is_no_row(raw: bytes) -> None:

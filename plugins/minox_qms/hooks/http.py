@@ -37,7 +37,7 @@ from minox_qms.hooks.policy import (
     outcome_of_status,
 )
 from minox_qms.hooks.waits import asked_wait, nothing_remains
-from minox_qms.hooks.watchdog import DeadlineAdapter
+from minox_qms.hooks.watchdog import DeadlineAdapter, watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -319,14 +319,19 @@ class HttpClient:
             allow_redirects=False,
             stream=True,
         )
+        watch = watch_of(response)
         try:
             body = bytearray()
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body += chunk
                 self._check_limits(len(body), started)
         except BaseException:
+            watch.end()
             response.close()
             raise
+        if watch.end():  # what looked like the end of the answer was ours
+            response.close()
+            raise requests.exceptions.ReadTimeout(f"more than {self._limits.transfer} seconds")
         response.raw.release_conn()
         self.stats.bytes_received += len(body)
         return Answer(response.status_code, response.headers, bytes(body))

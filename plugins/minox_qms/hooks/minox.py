@@ -339,7 +339,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
 
 def _document_id(answer: Answer) -> str:
     found = _fields(answer).get("document_id")
-    if not isinstance(found, str) or not found.strip():
+    if not isinstance(found, str) or not found.strip() or "\x00" in found:
         raise UnusableBodyError("no document_id in the answer")
     return found.strip()
 
@@ -348,4 +348,8 @@ def _tenants(answer: Answer) -> list[str]:
     tenants = _fields(answer).get("linked_tenants")
     if not isinstance(tenants, list) or not all(isinstance(tenant, dict) for tenant in tenants):
         raise UnusableBodyError("no list of tenants")
-    return [name for tenant in tenants if (name := text(tenant.get("tenant_id"))) is not None]
+    try:
+        names = [text(tenant.get("tenant_id")) for tenant in tenants]
+    except (TypeError, ValueError):
+        raise UnusableBodyError("a tenant whose number is none") from None
+    return [name for name in names if name is not None and name.isprintable()]

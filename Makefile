@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test lint format lock docs screenshots fuzz bench
+.PHONY: help install install-dev demo demo-down test simulate lint format lock docs screenshots fuzz bench
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ demo-down:  ## End everything that the demo started
 
 test: install-dev lint  ## Lint, types and all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -q
+
+SCHEDULES ?= 1000
+SEED ?= 1
+
+simulate: install-dev  ## Try the promises out in SCHEDULES seeded schedules of faults (docs/reliability.md)
+	$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --seed $(SEED) --workers $(WORKERS)
 
 lint: install-dev  ## ruff and mypy
 	$(BIN)/ruff check --quiet $(CODE)

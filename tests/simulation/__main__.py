@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets of texts is part of a schedule
         os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], ENVIRONMENT)  # noqa: S606 - itself
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then, too
     home = tempfile.mkdtemp(prefix="minox-qms-airflow-")
     os.environ["AIRFLOW_HOME"] = home
     try:

@@ -43,6 +43,14 @@ class Wire(BaseAdapter):
         """Nothing is open."""
 
 
+class _NoWatch:
+    """Nothing has to be cut here: an answer is there at once, or never comes."""
+
+    def end(self) -> bool:
+        """Say that nothing was cut."""
+        return False
+
+
 def response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
     """Dress an answer as the HTTP library would."""
     raw = urllib3.HTTPResponse(
@@ -52,6 +60,7 @@ def response(request: requests.PreparedRequest, answer: Answer) -> requests.Resp
         preload_content=False,
         request_method=request.method,
     )
+    raw.watch = _NoWatch()  # type: ignore[attr-defined] # what the connector's own connections set
     return _BUILDER.build_response(request, raw)
 
 

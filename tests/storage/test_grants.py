@@ -486,7 +486,9 @@ def _work(url: str, where: Site, barrier: Any, errors: Queue[str]) -> None:
         engine.dispose()
 
 
-def test_eight_processes_refresh_once_for_every_expiry(empty: sa.Engine, database_url: sa.URL, tokens: TokenServer) -> None:
+def test_eight_processes_refresh_once_for_every_expiry(
+    empty: sa.Engine, database_url: sa.URL, tokens: TokenServer
+) -> None:
     context = multiprocessing.get_context("spawn")
     errors: Queue[str] = context.Queue()
     barrier = context.Barrier(WORKERS)

@@ -41,13 +41,40 @@ def check_bookings(schedule: Schedule) -> list[str]:
     ]
 
 
-class BookingJudge:
-    """Judges the bookings of one schedule."""
+class Judge:
+    """What is promised of both directions."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.minox, self.qms = schedule.world.minox, schedule.world.qms
         self.history = schedule.world.history
+
+    def common(self) -> Iterator[str]:
+        """Grants, dry runs and conservation."""
+        yield from self.grants()
+        yield from self.dry_runs()
+        yield from conservation(self.schedule)
+
+    def grants(self) -> Iterator[str]:
+        """A person has to connect again only where the answer to a refresh was lost."""
+        for model in (self.minox, self.qms):
+            for place in model.tokens.revoked_by:
+                event = self.history[place] if place >= 0 else None
+                if event is None or (event.is_seen and event.process is not None and not event.process.has_lost):
+                    yield f"{model.name}: a spent refresh token was used, though its successor had arrived ({place})"
+
+    def dry_runs(self) -> Iterator[str]:
+        """A dry run writes nothing."""
+        for event in self.history:
+            if event.is_dry and not event.what.startswith("GET") and "/token" not in event.what:
+                yield f"{event.place}: a dry run wrote: {event.what}"
+
+
+class BookingJudge(Judge):
+    """Judges the bookings of one schedule."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__(schedule)
         self.invoices = schedule.people.invoices
         self.deeds = schedule.people.deeds
         self.key_of = {batch_of(key): key for key in self.invoices}
@@ -191,7 +218,7 @@ class BookingJudge:
             if len(stored.documents) > 1 and not any(one.is_doubtful for one in sent):
                 yield f"batch {batch}: {len(stored.documents)} PDFs"
 
-    # -- what QMS was told, grants, dry runs ---------------------------------------------------------------------------
+    # -- what QMS was told ---------------------------------------------------------------------------------------------
 
     def reports(self) -> Iterator[str]:
         """QMS has one row per booked invoice, and none says that it is wrong."""
@@ -209,20 +236,6 @@ class BookingJudge:
             found = rows.get(key, [])
             if not found or found[0]["IsError"] or found[0]["DataSourceKey"] != batch_of(key):
                 yield f"invoice {key}: booked, and QMS was told {found}"
-
-    def grants(self) -> Iterator[str]:
-        """A person has to connect again only where the answer to a refresh was lost."""
-        for model in (self.minox, self.qms):
-            for place in model.tokens.revoked_by:
-                event = self.history[place] if place >= 0 else None
-                if event is None or (event.is_seen and event.process is not None and not event.process.has_lost):
-                    yield f"{model.name}: a spent refresh token was used, though its successor had arrived ({place})"
-
-    def dry_runs(self) -> Iterator[str]:
-        """A dry run writes nothing."""
-        for event in self.history:
-            if event.is_dry and not event.what.startswith("GET") and "/token" not in event.what:
-                yield f"{event.place}: a dry run wrote: {event.what}"
 
 
 def conservation(schedule: Schedule) -> Iterator[str]:

@@ -20,12 +20,16 @@ from include.storage.embedded import stop_server
 from tests.simulation.broken import BROKEN
 from tests.simulation.connector import Connector
 from tests.simulation.database import Database, make_database, start
+from tests.simulation.master import MasterSchedule
 from tests.simulation.schedule import Result, Schedule
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+
+MASTER = 5
+"""Every so many schedules one is of master data."""
 
 PART = 10
 """Schedules that a process takes at a time."""
@@ -72,7 +76,8 @@ class Simulator:
 
     def run(self, seed: int) -> Result:
         """Run one schedule."""
-        return Schedule(self.world, self.connector, seed).run()
+        kind = MasterSchedule if seed % MASTER == 0 else Schedule
+        return kind(self.world, self.connector, seed).run()
 
     def run_many(self, seeds: Iterable[int]) -> Figures:
         """Run schedules."""

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.simulation.checker import check_bookings
 from tests.simulation.connector import Job, settings_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 START = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 QUARTER = dt.timedelta(minutes=15)
-STEPS = {"open_run": 14, "stage": 40, "check": 14, "book": 90, "attach_pdfs": 30, "close_run": 50}
 OUTAGES = ("connection refused", "503 with Retry-After", "502")
 
 
@@ -46,6 +45,22 @@ class Schedule:
         seed: Decides everything.
     """
 
+    dag = "qms_invoices"
+    deadly: ClassVar[tuple[str, ...]] = (
+        "open_run",
+        "stage",
+        "check",
+        "book",
+        "book",
+        "book",
+        "book",
+        "attach_pdfs",
+        "close_run",
+    )
+    halting: ClassVar[tuple[str, ...]] = ("stage", "book", "book", "book", "close_run")
+    steps: ClassVar[dict[str, int]] = {"stage": 40, "book": 90, "attach_pdfs": 30, "close_run": 50}
+    requests: ClassVar[dict[str, int]] = {"stage": 5, "book": 16, "close_run": 4}
+
     def __init__(self, world: World, connector: Connector, seed: int) -> None:
         self.world = world
         self.connector = connector
@@ -60,7 +75,7 @@ class Schedule:
         self._begin()
         self._trouble()
         self._quiet()
-        violations = check_bookings(self)
+        violations = self._judge()
         self.counts["schedules"] = 1
         self.counts["requests"] = sum(event.who != "person" for event in self.world.history)
         self.counts["bookings"] = len(self.world.minox.batches)
@@ -77,17 +92,25 @@ class Schedule:
         life = random.choice((600, 1200, 3600))
         minox = MinoxModel(random.choice((2, 3, 100)), life)
         qms = QmsModel("https://qms.example", random.choice((2, 3, 100)), life)
-        for number in (10001, 10002, 10003):
-            minox.lists["customer"][str(number)] = {"id": number}
         world.begin(random, minox, qms)
+        self._fill()
+        self.settings = self.connector.settings = settings_of(self.bookings)
+        self.end = START
+
+    def _fill(self) -> None:
+        """What there is in the beginning, and how the link is set."""
+        random = self.random
+        for number in (10001, 10002, 10003):
+            self.world.minox.lists["customer"][str(number)] = {"id": number}
         self.bookings: dict[str, Any] = {
             "lines": random.choice(("single", "single", "grouped")),
             "attach_pdf": random.random() < 0.25,
             "negative_amounts": random.choice(("signed", "opposite_side")),
         }
-        self.settings = self.connector.settings = settings_of(self.bookings)
-        self.people = People(world, self.connector)
-        self.end = START
+        self.people = People(self.world, self.connector)
+
+    def _judge(self) -> list[str]:
+        return check_bookings(self)
 
     def _trouble(self) -> None:
         """Some intervals in which anything may happen."""
@@ -98,10 +121,7 @@ class Schedule:
             faults.down = {random.choice(("minox", "qms")): random.choice(OUTAGES)} if random.random() < 0.08 else {}
             for turn in range(random.randint(2, 5)):
                 self.world.clock.sleep(random.uniform(1, 200))
-                if place + turn == 0:
-                    self.people.process("good")
-                else:
-                    self.people.act()
+                self.people.act(is_first=place + turn == 0)
             self._interval(self._troubled_job())
             self._extra_run()
             if self.zombies and random.random() < 0.6:
@@ -132,14 +152,12 @@ class Schedule:
         job = self._job()
         job.retries = random.choice((0, 1, 2))
         if random.random() < 0.45:
-            task = random.choice(
-                ("open_run", "stage", "check", "book", "book", "book", "book", "attach_pdfs", "close_run")
-            )
-            job.kills[task] = random.randint(1, STEPS[task])
+            task = random.choice(self.deadly)
+            job.kills[task] = random.randint(1, self.steps.get(task.rpartition(".")[2], 14))
             job.is_abandoned = random.random() < 0.5
         elif random.random() < 0.3:
-            task = random.choice(("stage", "book", "book", "book", "close_run"))
-            job.stops[task] = random.randint(1, {"stage": 5, "book": 16, "close_run": 4}[task])
+            task = random.choice(self.halting)
+            job.stops[task] = random.randint(1, self.requests[task.rpartition(".")[2]])
         return job
 
     def _interval(self, job: Job) -> None:
@@ -152,7 +170,7 @@ class Schedule:
         self.counts["runs"] += 1
         before = self.connector.kills
         if job.stops and len(self.zombies) == 0:
-            lane = Lane(lambda: self.connector.run("qms_invoices", job, lane=1))
+            lane = Lane(lambda: self.connector.run(self.dag, job, lane=1))
             self.world.lane = lane
             lane.start()
             self._take_turn()
@@ -164,7 +182,7 @@ class Schedule:
                 self._believed_dead(lane, job)
         else:
             job.stops = {}
-            self.connector.run("qms_invoices", job)
+            self.connector.run(self.dag, job)
         self.counts["kills"] += self.connector.kills - before
 
     def _believed_dead(self, lane: Lane, job: Job) -> None:
@@ -185,7 +203,7 @@ class Schedule:
                 tries=dict(job.tries),
                 skipped=set(job.skipped),
             )
-            self.connector.run("qms_invoices", again, first=job.at)
+            self.connector.run(self.dag, again, first=job.at)
 
     def _wake(self) -> None:
         """Let a process that stood still go on."""
@@ -207,7 +225,7 @@ class Schedule:
         if chance < 0.1:
             self.counts["dry runs"] += 1
             self._run(self._job(dry_run=True))
-        elif chance < 0.2:
+        elif chance < 0.2 and self.dag == "qms_invoices":
             self.counts["runs over a range of dates"] += 1
             self._run(self._job(from_date="2026-02-01", to_date="2026-03-31"))
 

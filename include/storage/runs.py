@@ -31,6 +31,7 @@ COVERING_RUNS = 2000
 WAIT_SECONDS = 120
 _POLL_SECONDS = 1.0
 _MUTEX = 7_300_000_000_000  # base of the advisory keys of a link's direction
+_INT4 = 2**31  # the advisory keys of tasks are pairs, in a space of their own
 _RUN_LOCK = 7_400_000_000_000  # base of the advisory keys of runs
 
 
@@ -109,12 +110,25 @@ def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
 
 @contextlib.contextmanager
 def working(
-    engine: sa.Engine, run: Run, *, wait_seconds: float = WAIT_SECONDS, sleep: Callable[[float], None] = time.sleep
+    engine: sa.Engine,
+    run: Run,
+    task: str | None = None,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[None]:
     """Hold the link's direction for this run while a task works.
 
+    Args:
+        engine: Of the connector's database.
+        run: The run.
+        task: Name of the task, when it may not be at work twice at once (a scheduler that lost sight of it starts it
+            again); other tasks of the run may work beside it.
+        wait_seconds: How long to wait for another run, and for the same task.
+        sleep: Wait for a number of seconds.
+
     Raises:
-        RunBusyError: Another run held it for `wait_seconds`.
+        RunBusyError: Another run held it for `wait_seconds`, or the same task was at work so long.
     """
     deadline = time.monotonic() + wait_seconds
     while (owner := _try_claim(engine, run)) is not None:
@@ -127,11 +141,22 @@ def working(
         sleep(_POLL_SECONDS)
     with engine.connect() as connection:
         holder = connection.execution_options(isolation_level="AUTOCOMMIT")
+        alone = (sa.cast(run.id % _INT4, sa.Integer), sa.func.hashtext(task))
+        while task is not None and not holder.scalar(sa.select(sa.func.pg_try_advisory_lock(*alone))):
+            if time.monotonic() >= deadline:
+                raise RunBusyError(
+                    f"This task of {run.link} ({run.direction}) is at work already; this one leaves it to it.",
+                    detail=f"{task} of {run.run_id} for {wait_seconds:.0f} s",
+                    system="database",
+                )
+            sleep(_POLL_SECONDS)
         holder.execute(sa.select(sa.func.pg_advisory_lock_shared(_RUN_LOCK + run.id)))
         try:
             yield
         finally:
             holder.execute(sa.select(sa.func.pg_advisory_unlock_shared(_RUN_LOCK + run.id)))
+            if task is not None:
+                holder.execute(sa.select(sa.func.pg_advisory_unlock(*alone)))
             mine = sa.and_(
                 run_claim.c.link == run.link, run_claim.c.direction == run.direction, run_claim.c.run == run.id
             )
@@ -208,19 +233,22 @@ def missed_runs(engine: sa.Engine, run: Run, entity: str) -> dict[int, dict[str,
 
     covers = sa.and_(instant(later, "start") <= instant(other, "start"), instant(later, "end") >= instant(other, "end"))
     names = later.c.plan["missed_runs"].contains(sa.func.to_jsonb(other.c.id))
+    begin = sa.func.now() - sa.text(f"interval '{MISSED_DAYS} days'")
     made_up = sa.exists().where(
         is_interval(later),
         later.c.id > other.c.id,
+        later.c.started_at > begin,
         finished(later),
         sa.or_(covers, sa.func.coalesce(names, sa.false())),
     )
-    recent = other.c.started_at > sa.func.clock_timestamp() - sa.text(f"interval '{MISSED_DAYS} days'")
-    query = (
-        sa.select(other.c.id, other.c.plan)
-        .where(is_interval(other), other.c.id < run.id, recent, ~finished(other), ~made_up)
-        .order_by(other.c.id)
-    )
+    recent = other.c.started_at > begin
+    open_ended = sa.select(other.c.id).where(is_interval(other), other.c.id < run.id, recent, ~finished(other))
     with engine.connect() as connection:
+        # in two steps: there is nearly never one, and to compare all runs with all others takes seconds
+        open_runs = connection.scalars(open_ended).all()
+        if not open_runs:
+            return {}
+        query = sa.select(other.c.id, other.c.plan).where(other.c.id.in_(open_runs), ~made_up).order_by(other.c.id)
         return {row.id: row.plan for row in connection.execute(query)}
 
 
@@ -240,27 +268,41 @@ class Covered:
 
 def covered_run(connection: sa.Connection, link: str, direction: str, entity: str) -> Covered | None:
     """Find the latest interval of a link whose records all got an outcome; None when there is none."""
-    end = sync_run.c.plan["end"].astext
     newest = (
-        sa.select(sync_run.c.id, end.label("end"))
-        .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
-        .where(
-            sync_run.c.link == link,
-            sync_run.c.direction == direction,
-            sa.not_(sync_run.c.dry_run),
-            sync_run.c.plan["from_date"].astext.is_(None),
-            end.is_not(None),
-            sync_run_entity.c.entity == entity,
-            sync_run_entity.c.finished_at.is_not(None),
-        )
+        sa.select(sync_run.c.id, sync_run.c.plan, sync_run.c.dry_run)
+        .where(sync_run.c.link == link, sync_run.c.direction == direction)
         .order_by(sync_run.c.id.desc())
         .limit(COVERING_RUNS)
         .subquery()
     )
+    end = newest.c.plan["end"].astext
     row = connection.execute(
-        sa.select(newest).order_by(sa.cast(newest.c.end, sa.DateTime(timezone=True)).desc()).limit(1)
+        sa.select(newest.c.id, end)
+        .join(sync_run_entity, sync_run_entity.c.run == newest.c.id)
+        .where(
+            sa.not_(newest.c.dry_run),
+            newest.c.plan["from_date"].astext.is_(None),
+            end.is_not(None),
+            sync_run_entity.c.entity == entity,
+            sync_run_entity.c.finished_at.is_not(None),
+        )
+        .order_by(sa.cast(end, sa.DateTime(timezone=True)).desc())
+        .limit(1)
     ).one_or_none()
     return None if row is None else Covered(*row)
+
+
+def insist_on_claim(connection: sa.Connection, run: Run) -> None:
+    """See that the link's direction is still this run's, and keep it so until the transaction ends.
+
+    Raises:
+        RunBusyError: Another run has taken over: this one was out of sight too long, and may change nothing more.
+    """
+    if not holds_claim(connection, run):
+        raise RunBusyError(
+            f"Another run took over {run.link} ({run.direction}); this one sends and notes nothing more.",
+            system="database",
+        )
 
 
 def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from include.storage import runs
 from minox_qms.sync.loading_notes import LoadingNotes
+from minox_qms.sync.master_data import MasterDataLoader
 from tests.e2e import master
 from tests.e2e.master import (
     change,
@@ -214,7 +215,7 @@ def test_a_loader_that_is_killed_after_its_row_arrived_makes_no_second_one(
     world.qms.spoil(method="POST", path="CustomerCompany", nth=2, action="apply-then-hold", seconds=60)
     program = f"from tests.e2e.master import run_apart; run_apart({str(world.directory)!r}, 'killed')"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while len(_codes(world)) < 2 and time.monotonic() < deadline and one.poll() is None:
             time.sleep(0.05)
         one.send_signal(signal.SIGKILL)
@@ -227,6 +228,36 @@ def test_a_loader_that_is_killed_after_its_row_arrived_makes_no_second_one(
     assert ran.counts == {"customers": {"unchanged": 2}}
     assert _codes(world) == ["1", "2"]
     conserved(world, ran)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["create", "update"])
+def test_a_loader_that_was_overtaken_writes_and_notes_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    give(world, "customer", customer(1), customer(2, name=" "))
+    monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
+    if there:
+        good(world.run_master_data())
+        change(world, "customer", 1, chamber_of_commerce="77")
+    find = MasterDataLoader._find
+
+    def sleep_meanwhile(self: MasterDataLoader, batch: Any) -> Any:
+        found = find(self, batch)
+        with monkeypatch.context() as patched:
+            patched.setattr(MasterDataLoader, "_find", find)
+            world.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            good(world.run_master_data(run_id="successor"))
+        return found
+
+    monkeypatch.setattr(MasterDataLoader, "_find", sleep_meanwhile)
+    ran = world.run_master_data(run_id="overtaken")
+    assert not ran.is_good
+    assert len(world.qms.writes()) == 1 + there
+    assert _codes(world) == ["1"]
+    assert world.rows("SELECT solved_at FROM quarantine") == [(None,)]
 
 
 # -- lists of Minox ----------------------------------------------------------------------------------------------------

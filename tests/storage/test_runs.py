@@ -119,6 +119,17 @@ def test_a_run_leaves_it_to_another_that_goes_on(database: sa.Engine) -> None:
             assert _owner(database, first) == first.id
 
 
+def test_a_task_is_at_work_once_though_it_is_started_twice(database: sa.Engine) -> None:
+    run = new_run(database, new_link())
+    with working(database, run, "load"):
+        with pytest.raises(RunBusyError, match="at work already"):
+            working(database, run, "load", wait_seconds=0).__enter__()
+        with working(database, run, "stage", wait_seconds=0), working(database, run, wait_seconds=0):
+            pass
+    with working(database, run, "load", wait_seconds=0):
+        pass
+
+
 def test_between_its_tasks_a_run_keeps_the_direction(database: sa.Engine) -> None:
     link = new_link()
     first, second = new_run(database, link), new_run(database, link)

@@ -75,7 +75,7 @@ class LinkOperator(BaseOperator):
         """Work for a run, note with it whether that went well, and tell Airflow what was read and written."""
         self._hooks.clear()
         try:
-            with working(self.engine, run), timed_task(self.link, self.direction, self.task_id):
+            with working(self.engine, run, self.task_id), timed_task(self.link, self.direction, self.task_id):
                 result = self.work(settings, run)
         except ConnectorError as error:
             note_failure(self.engine, run, self.task_id, str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ from include.storage import bindings as store
 from include.storage.outcomes import UNCHANGED, WRITTEN, Outcome, finish_entity, note_outcomes, outcomes_of
 from include.storage.previews import note_previews
 from include.storage.quarantine import Rejected, put_aside, release, release_others
+from include.storage.runs import insist_on_claim
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import sqlalchemy as sa
 
@@ -68,6 +70,13 @@ class LoadingNotes:
         self._unchanged: list[str] = []
         self._failed: list[str] = []
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """A transaction of a run that still holds its link's direction: one that was overtaken notes nothing more."""
+        with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
+            yield connection
+
     def note_written(self, done: Sequence[tuple[Wanted, Written]]) -> None:
         """Note what was written or found equal, in one transaction."""
         self.note_unchanged([one for one, written in done if written.outcome == UNCHANGED])
@@ -80,7 +89,7 @@ class LoadingNotes:
             store.Change(one.key, written.qms_id, written.outcome, store.plain(written.changes))
             for one, written in changed
         ]
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             if self.run.dry_run:
                 rows = zip(changed, outcomes, changes, strict=True)
                 found = [(one.record.position, outcome, change.changes) for (one, _), outcome, change in rows]
@@ -101,7 +110,7 @@ class LoadingNotes:
 
     def note_refused(self, refused: Sequence[tuple[Wanted, RefusedError]]) -> None:
         """Note what QMS refused, so that it is not offered again unasked."""
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             for one, error in refused:
                 store.refuse(
                     connection,
@@ -119,7 +128,7 @@ class LoadingNotes:
             return
         aside = [Rejected(record.key, findings, record.raw.decode()) for record, findings in rejected]
         outcomes = [Outcome(one.source_key, "rejected", one.reason, one.message) for one in aside]
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             if self.run.dry_run:
                 places = [record.position for record, _ in rejected]
                 self._preview(connection, places, outcomes)
@@ -132,7 +141,7 @@ class LoadingNotes:
         self._failed += [record.key for record in records]
         message = error.message if isinstance(error, ConnectorError) else f"Unexpected error: {type(error).__name__}"
         outcomes = [Outcome(record.key, "failed", "technical", message) for record in records]
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             if self.run.dry_run:
                 self._preview(connection, [record.position for record in records], outcomes)
             else:
@@ -143,7 +152,7 @@ class LoadingNotes:
         if not self.run.dry_run:
             self._unchanged += [one.key for one in unchanged]
             return
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             places = [one.record.position for one in unchanged]
             self._preview(connection, places, [Outcome(one.key, UNCHANGED) for one in unchanged])
 
@@ -156,7 +165,7 @@ class LoadingNotes:
         if self.run.dry_run:
             return
         state, message = ("good", None) if error is None else ("failed", str(error))
-        with self.engine.begin() as connection:
+        with self._transaction() as connection:
             finish_entity(connection, self.run, self.entity, self._unchanged, state=state, message=message)
             noted = outcomes_of(connection, self.run, self.entity)
             written = [key for key, outcome in noted.items() if outcome in WRITTEN]

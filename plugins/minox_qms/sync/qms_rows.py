@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from include.errors import ContractViolationError
+from include.storage.runs import insist_on_claim
 from include.storage.staging import read_by_key, stage
 from include.wire.text import row_key
 from minox_qms.hooks.qms import read_row
@@ -53,6 +54,15 @@ class QmsRows:
                 field=self.mapping.key_field,
             )
         return key
+
+    def insist_on_claim(self) -> None:
+        """See that no other run has taken over, before something is written to QMS.
+
+        Raises:
+            RunBusyError: One has; its rows are newer than what this run knows.
+        """
+        with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
 
     def _read(self, raw: bytes) -> Row:
         """Read a row for writing it back."""

@@ -53,6 +53,7 @@ def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool)
 
     Raises:
         RefusedError: QMS answered 400.
+        RunBusyError: Another run has taken over.
         TransientError: QMS could not be reached, or kept losing its answers.
     """
     entity = rows.mapping.qms
@@ -69,6 +70,7 @@ def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool)
                 "The record went away while it was written.", system="qms", entity=entity, key=str(key)
             )
         body = {name: current[name] for name in WRITABLE[entity] if name in current} | dict(wanted)
+        rows.insist_on_claim()
         try:
             rows.qms.replace(entity, key, body)
         except UnknownOutcomeError:
@@ -94,6 +96,7 @@ def create(
 
     Raises:
         RefusedError: QMS answered 400.
+        RunBusyError: Another run has taken over.
         TransientError: QMS could not be reached, or kept losing its answers.
     """
     entity = rows.mapping.qms
@@ -102,6 +105,7 @@ def create(
     if dry_run:
         return Written("created", 0, changes)
     for _ in range(TRIES):
+        rows.insist_on_claim()
         try:
             return Written("created", rows.key_of(rows.qms.create(entity, body)), changes)
         except UnknownOutcomeError:

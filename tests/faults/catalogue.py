@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
@@ -151,12 +151,13 @@ class _Suspended:
         finally:
             self.there.set()
 
-    def beside(self, other: Callable[[], Any]) -> None:
-        """Let another go beside it; wake it when that has ended or waits for what it holds."""
+    def beside(self, other: Callable[[], Any], at_most: float) -> None:
+        """Let another go beside it; wake it when that has ended, waits for what it holds, or after some seconds."""
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
-        while thread.is_alive() and not self.half.locks_awaited():
-            thread.join(0.1)
+        deadline = monotonic() + at_most
+        while thread.is_alive() and monotonic() < deadline and not self.half.locks_awaited():
+            thread.join(0.05)
         self.go_on.set()
         for each in (thread, self.thread):
             each.join(90)
@@ -166,14 +167,14 @@ class _Suspended:
 def _twice(half: Half, arm: Any) -> None:
     half.unfenced = True
     first = _Suspended(half, arm)
-    first.beside(lambda: half.resume("first", first.task))
+    first.beside(lambda: half.resume("first", first.task), at_most=0.3)  # it waits for the first
 
 
 def _zombie(half: Half, arm: Any) -> None:
     half.unfenced = True
     first = _Suspended(half, arm)
     half.cut_connections()
-    first.beside(half.run_again)
+    first.beside(half.run_again, at_most=60)
 
 
 # -- the answer --------------------------------------------------------------------------------------------------------

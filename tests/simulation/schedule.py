@@ -43,6 +43,7 @@ class Schedule:
         world: The world.
         connector: The connector in it.
         seed: Decides everything.
+        settings: Settings of bookings that are not left to chance.
     """
 
     dag = "qms_invoices"
@@ -58,10 +59,11 @@ class Schedule:
         "close_run",
     )
     halting: ClassVar[tuple[str, ...]] = ("stage", "book", "book", "book", "close_run")
-    steps: ClassVar[dict[str, int]] = {"stage": 40, "book": 90, "attach_pdfs": 30, "close_run": 50}
+    steps: ClassVar[dict[str, int]] = {"stage": 22, "book": 45, "attach_pdfs": 14, "close_run": 30}
     requests: ClassVar[dict[str, int]] = {"stage": 5, "book": 16, "close_run": 4}
 
-    def __init__(self, world: World, connector: Connector, seed: int) -> None:
+    def __init__(self, world: World, connector: Connector, seed: int, settings: dict[str, Any] | None = None) -> None:
+        self.settings_given = settings or {}
         self.world = world
         self.connector = connector
         self.seed = seed
@@ -106,6 +108,8 @@ class Schedule:
             "lines": random.choice(("single", "single", "grouped")),
             "attach_pdf": random.random() < 0.25,
             "negative_amounts": random.choice(("signed", "opposite_side")),
+            "check_existing": random.random() < 0.8,
+            **self.settings_given,
         }
         self.people = People(self.world, self.connector)
 
@@ -153,7 +157,7 @@ class Schedule:
         job.retries = random.choice((0, 1, 2))
         if random.random() < 0.45:
             task = random.choice(self.deadly)
-            job.kills[task] = random.randint(1, self.steps.get(task.rpartition(".")[2], 14))
+            job.kills[task] = random.randint(1, self.steps.get(task.rpartition(".")[2], 8))
             job.is_abandoned = random.random() < 0.5
         elif random.random() < 0.3:
             task = random.choice(self.halting)

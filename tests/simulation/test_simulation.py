@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.simulation.broken import BROKEN
-from tests.simulation.running import run_parallel, trace_of
+from tests.simulation.running import Pool, a_pool
 
-SCHEDULES = 100
-HINTS = dict.fromkeys(BROKEN, 1)
-"""A seed from which on each of them is caught soon."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEDULES = 200
+HINTS: dict[str, int] = {}
+"""Seeds from which on some of them are caught soon."""
 
 
-def test_nothing_is_booked_twice_or_lost_whatever_goes_wrong() -> None:
-    figures = run_parallel(range(1, 1 + SCHEDULES))
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with a_pool() as started:
+        yield started
+
+
+def test_nothing_is_booked_twice_or_lost_whatever_goes_wrong(pool: Pool) -> None:
+    figures = pool.run(range(1, 1 + SCHEDULES))
     assert figures.failed == []
     assert figures.counts["schedules"] == SCHEDULES
     assert figures.counts["bookings"] > SCHEDULES
@@ -21,14 +32,14 @@ def test_nothing_is_booked_twice_or_lost_whatever_goes_wrong() -> None:
     assert figures.faults.total() > SCHEDULES
 
 
-def test_the_same_seed_is_the_same_history_byte_for_byte() -> None:
-    first, _ = trace_of(4711)
-    second, _ = trace_of(4711)
-    assert len(first.splitlines()) > 20
-    assert first == second
+@pytest.mark.parametrize("seed", [4711, 4715])
+def test_the_same_seed_is_the_same_history_byte_for_byte(pool: Pool, seed: int) -> None:
+    traces = [pool.trace(seed)[0] for _ in range(3)]
+    assert len(traces[0].splitlines()) > 20
+    assert traces[1:] == traces[:-1]
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_connector_that_is_broken_on_purpose_is_caught(name: str) -> None:
-    figures = run_parallel(range(HINTS[name], HINTS[name] + 300), broken=name, until_failed=True)
-    assert figures.failed
+def test_a_connector_that_is_broken_on_purpose_is_caught(pool: Pool, name: str) -> None:
+    first = HINTS.get(name, 1)
+    assert pool.run(range(first, first + 300), name, until_failed=True, part=3).failed

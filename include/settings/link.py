@@ -203,6 +203,15 @@ class BookingSettings(_Section):
         Decimal(12),
         description="Minutes of posting after which a run stops cleanly; the rest is postponed to the next.",
     )
+    minox_concurrency: int = Field(
+        4,
+        ge=1,
+        le=8,
+        description=(
+            "Entries that may be on their way to Minox at once. They go out oldest invoice first, and all requests "
+            "together no faster than `minox.requests_per_second`."
+        ),
+    )
     attach_pdf: bool = Field(default=False, description="Attach the invoice's PDF to the entry in Minox.")
     report_to_qms: bool = Field(
         default=True, description="Report to QMS (EntityState) what became of an invoice, and of a rejected debtor."

@@ -207,6 +207,7 @@ def run_in_a_process(world: BookingWorld) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize("action", ["hold", "apply-then-hold"])
 def test_a_run_that_is_killed_at_its_put_is_settled_by_the_next_one(world: BookingWorld, action: str) -> None:
+    world.change_settings(minox_concurrency=1)
     world.add(invoice(1), invoice(2))
     world.minox.spoil(method="PUT", path=BATCH, action=action, seconds=60)
     process = run_in_a_process(world)
@@ -452,6 +453,7 @@ def test_an_invoice_that_is_excluded_while_the_run_is_at_work_is_not_sent(
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_right_that_is_missing_fails_the_run_and_blames_no_invoice(world: BookingWorld, status: int) -> None:
+    world.change_settings(minox_concurrency=1)
     world.add(invoice(1), invoice(2), invoice(3))
     world.minox.spoil(method="PUT", path=BATCH, action="status", status=status, nth=2, times=None)
     ran = world.run()

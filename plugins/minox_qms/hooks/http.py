@@ -140,6 +140,7 @@ class Request:
         expected: Statuses that `parse` gets.
         entity: Entity or collection, for errors.
         key: Key of the record, for errors.
+        on_turn: Called when the turn of an attempt has come, right before its first byte.
     """
 
     method: str
@@ -152,6 +153,7 @@ class Request:
     expected: frozenset[int] = frozenset({200})
     entity: str = ""
     key: str = ""
+    on_turn: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +401,8 @@ class _Exchange:
             self._token = self._client.tokens.token()
         while True:
             self._client.await_turn()
+            if self._request.on_turn is not None:
+                self._request.on_turn()
             answer: Answer | None = None
             try:
                 answer = self._client.attempt(self._request, self._token)

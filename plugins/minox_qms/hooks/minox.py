@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -21,7 +22,7 @@ from minox_qms.hooks.pages import Page, minox_page, walk
 from minox_qms.hooks.policy import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -127,12 +128,15 @@ class MinoxHook(SystemHook):
         request = self._batch_request("GET", Kind.READ, batch, expected=_OK_OR_ABSENT)
         return self.client.send(request, lambda answer: None if _absent(answer) else _lines(answer, batch) or None)
 
-    def put_batch(self, batch_id: uuid.UUID | str, body: bytes) -> list[StoredLine]:
+    def put_batch(
+        self, batch_id: uuid.UUID | str, body: bytes, *, on_turn: Callable[[], None] | None = None
+    ) -> list[StoredLine]:
         """Create or replace a batch.
 
         Args:
             batch_id: Id of the batch.
             body: The lines as JSON, sent as they are.
+            on_turn: Called when its turn has come, right before the first byte.
 
         Returns:
             The stored lines; their `messages` may hold warnings.
@@ -144,7 +148,7 @@ class MinoxHook(SystemHook):
             TransientError: Nothing was sent, or Minox stays over its limit.
         """
         batch = uuid.UUID(str(batch_id))
-        request = self._batch_request("PUT", Kind.REPLACE, batch, body=body)
+        request = replace(self._batch_request("PUT", Kind.REPLACE, batch, body=body), on_turn=on_turn)
 
         def parse(answer: Answer) -> list[StoredLine]:
             lines = _lines(answer, batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from include.storage.tables import sync_outcome, sync_run_entity
 from include.wire.text import identifier, text
 from minox_qms.sync.booking_notes import BookingNotes, keep_held, outcome_of
 from minox_qms.sync.existing import ExistingReceivables
+from minox_qms.sync.flights import Flights
 from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.posting import Poster, not_there
 from minox_qms.sync.selection import ENTITY, batch_of, note_sweep
@@ -30,6 +32,7 @@ V = TypeVar("V")
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from include.bookings.entry import Entry
     from include.bookings.plan import Plan
@@ -85,6 +88,8 @@ class BookingRun:
         self.clock = clock
         self.errors: list[BaseException] = []
         self.payloads: dict[str, str] = {}
+        self.is_given_up = False
+        self._failures = 0
 
     def book(self) -> None:
         """Book what can be booked.
@@ -210,7 +215,7 @@ class BookingRun:
         """Examine one invoice; a bug that shows with it fails this invoice, and the others go on."""
         try:
             return examine(invoice)
-        except (ConfigurationError, TransientError):
+        except (ConfigurationError, TransientError, sa.exc.SQLAlchemyError):
             raise
         except Exception as error:  # whatever it is, the other invoices are to be booked
             log.exception("Invoice %s could not be examined", invoice.key)
@@ -268,7 +273,10 @@ class BookingRun:
     # -- posting -------------------------------------------------------------------------------------------------------
 
     def _post(self, verdicts: list[Verdict]) -> None:
-        """Post what is to be posted, until it is done, the time is up, or Minox cannot be reached."""
+        """Post what is to be posted, until it is done, the time is up, or Minox cannot be reached.
+
+        The oldest invoice goes out first; up to `minox_concurrency` are under way at once.
+        """
         if not verdicts:
             return
         self._check_preconditions()
@@ -276,45 +284,70 @@ class BookingRun:
             self._preview(verdicts)
             return
         deadline = self.clock() + float(self.link.bookings.max_run_minutes) * 60
-        poster = Poster(self.engine, self.minox, self.run, read_at=self.read_at)
         by_key = {one.key: one for one in verdicts}
-        failures = 0
-        for place, invoice in enumerate(read_invoices(self.engine, self.run, list(by_key))):
-            if self.clock() >= deadline:
-                message = "The run's time was up; the next one goes on with it."
-                self._note([replace(one, outcome="postponed", message=message) for one in verdicts[place:]])
-                return
-            error = self._try_one(poster, by_key[invoice.key], invoice)
-            failures = failures + 1 if error is not None else 0
-            if error is not None:
-                self._note_error(error)
-            if isinstance(error, ConfigurationError) or failures >= GIVE_UP_AFTER:
-                return
+        with Flights(self.link.bookings.minox_concurrency) as flights:
+            try:
+                for place, invoice in enumerate(read_invoices(self.engine, self.run, list(by_key))):
+                    self._land(flights.make_room())
+                    if self.is_given_up:
+                        return
+                    if self.clock() >= deadline:
+                        message = "The run's time was up; the next one goes on with it."
+                        self._note([replace(one, outcome="postponed", message=message) for one in verdicts[place:]])
+                        return
+                    begin = partial(self._begin_one, flights, by_key[invoice.key], invoice)
+                    if (error := self._try(invoice, begin)) is not None:
+                        self._count(error)
+            finally:
+                self._land(flights.rest())
 
-    def _try_one(self, poster: Poster, verdict: Verdict, invoice: StagedInvoice) -> BaseException | None:
-        """Post one invoice; a bug that shows with it fails this invoice, and the others go on."""
+    def _land(self, ended: list[Future[BaseException | None]]) -> None:
+        """Count failures; what concerns the whole run, or keeps happening, stops it: nothing more is sent."""
+        for one in ended:
+            self._count(one.result())
+
+    def _count(self, error: BaseException | None) -> None:
+        self._failures = self._failures + 1 if error is not None else 0
+        if error is not None:
+            self._note_error(error)
+        self.is_given_up |= isinstance(error, ConfigurationError) or self._failures >= GIVE_UP_AFTER
+
+    def _try(self, invoice: StagedInvoice, do: Callable[[], BaseException | None]) -> BaseException | None:
+        """Do something for one invoice; a bug that shows with it fails this invoice, and the others go on."""
         try:
-            return self._post_one(poster, verdict, invoice)
+            return do()
         except (ConnectorError, sa.exc.SQLAlchemyError):
             raise
         except Exception as error:  # whatever it is, the other invoices are to be booked
             log.exception("Invoice %s could not be posted", invoice.key)
             return error
 
-    def _post_one(self, poster: Poster, verdict: Verdict, invoice: StagedInvoice) -> ConnectorError | None:
-        """Post one invoice and note what became of it; returns a technical failure."""
+    def _begin_one(self, flights: Flights, verdict: Verdict, invoice: StagedInvoice) -> None:
+        """Write down that an invoice's entry may go out, and send it off."""
         number = verdict.invoice_header_id
         assert number is not None  # noqa: S101 - one without an id is never to be posted
         assert invoice.source is not None  # noqa: S101 - neither is an unreadable one
         entry = self.examiner.entry(invoice.source)
         if isinstance(entry, RejectedEntry):
             self._note([replace(verdict, outcome="rejected", reasons=entry.reasons)])
-            return None
+            return
+        poster = Poster(self.engine, self.minox, self.run, read_at=self.read_at)
         batch = batch_of(self.link, number)
         if not poster.intend(number, batch, entry, verdict.facts):
             self._note([self._judge_again(invoice, entry)])
-            return None
-        posted = poster.post(number, batch, entry)
+            return
+
+        def send(on_turn: Callable[[], None]) -> BaseException | None:
+            return self._try(invoice, lambda: self._send_one(poster, verdict, invoice, entry, on_turn))
+
+        flights.begin(send)
+
+    def _send_one(
+        self, poster: Poster, verdict: Verdict, invoice: StagedInvoice, entry: Entry, on_turn: Callable[[], None]
+    ) -> ConnectorError | None:
+        """Send one entry and note what became of it; returns a technical failure. Works in a thread of its own."""
+        number = int(invoice.key)
+        posted = poster.post(number, batch_of(self.link, number), entry, on_turn=on_turn)
         with self.engine.begin() as connection:
             self.notes.posted(connection, verdict, posted, invoice.payload)
         log.info("Invoice %d: %s", number, posted.outcome)

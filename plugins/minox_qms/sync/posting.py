@@ -20,6 +20,7 @@ from include.wire.text import text
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
+    from collections.abc import Callable
 
     from include.bookings.entry import Entry
     from include.storage.runs import Run
@@ -100,8 +101,17 @@ class Poster:
                 raise
             return False
 
-    def post(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry) -> Posted:
-        """Send an entry that is intended, and find out what became of it."""
+    def post(
+        self, invoice_header_id: int, batch: uuid.UUID, entry: Entry, *, on_turn: Callable[[], None] | None = None
+    ) -> Posted:
+        """Send an entry that is intended, and find out what became of it.
+
+        Args:
+            invoice_header_id: Of the invoice.
+            batch: Id of the batch.
+            entry: The entry.
+            on_turn: Called when its turn at Minox has come.
+        """
         body = entry.body()
         lost: ConnectorError | None = None
         for turn in range(TRIES):
@@ -109,7 +119,7 @@ class Poster:
                 self._pause(turn)
             attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
-                lines = self.minox.put_batch(batch, body)
+                lines = self.minox.put_batch(batch, body, on_turn=on_turn)
             except RefusedError as error:
                 self._end(attempt, "refused", error.messages)
                 return _refused(error, entry)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from include.errors import InvariantError, TransientError
 from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
@@ -319,6 +319,17 @@ def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str | None)
     statement = sa.update(sync_run).where(sync_run.c.id == run.id).values(failures=changed)
     with engine.begin() as connection:
         connection.execute(statement if message is not None else statement.where(failures.has_key(task_id)))
+
+
+def note_figures(engine: sa.Engine, run: Run, task_id: str, figures: dict[str, Any]) -> None:
+    """Keep what a task of the run took: requests, bytes, seconds, memory; the last time, when it is run again."""
+    known = sa.func.coalesce(sync_run.c.figures, sa.literal({}, JSONB))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(sync_run)
+            .where(sync_run.c.id == run.id)
+            .values(figures=known.concat(sa.literal({task_id: figures}, JSONB)))
+        )
 
 
 def failures_of(engine: sa.Engine, run: Run) -> list[str]:

@@ -76,6 +76,18 @@ def test_a_run_over_unchanged_data_starts_nothing_behind_its_lists_and_notes_all
     assert world.scalar("SELECT count(*) FROM staging_customers WHERE run = :run AND rejected", run=last) == 1
 
 
+def test_every_task_leaves_what_it_took(world: World) -> None:
+    ran = good(world.run_master_data())
+    figures = world.scalar("SELECT figures FROM sync_run WHERE run_id = :run", run=ran.run_id)
+    assert set(figures) == set(ran.tasks) - ran.skipped
+    listed = figures["customers.stage"]
+    assert sum(listed["minox"]["requests"].values()) == 1
+    assert listed["minox"]["bytes_received"] > 0
+    assert listed["seconds"] > 0
+    assert listed["peak_megabytes"] > 0
+    assert "qms" not in listed
+
+
 def test_the_checks_of_a_batch_that_stands_still_are_those_of_its_run(world: World) -> None:
     query = (
         "SELECT c.entity, c.expectation, c.column, c.success, c.details->'observed' AS observed FROM check_result c "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.errors import ConfigurationError, ConnectorError
 from include.settings.load import find_link
 from include.storage.engine import database_error, engine
-from include.storage.runs import find_run, note_failure, working
+from include.storage.runs import find_run, note_failure, note_figures, working
+from minox_qms.figures import figures_of
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 from minox_qms.lineage import Flow
@@ -74,6 +76,7 @@ class LinkOperator(BaseOperator):
     def _work_for(self, run: Run, settings: LinkSettings, context: Mapping[str, Any]) -> Any:
         """Work for a run, note with it whether that went well, and tell Airflow what was read and written."""
         self._hooks.clear()
+        begun = time.monotonic()
         try:
             with working(self.engine, run, self.task_id), timed_task(self.link, self.direction, self.task_id):
                 result = self.work(settings, run)
@@ -83,6 +86,7 @@ class LinkOperator(BaseOperator):
         finally:
             note_requests(self.link, self._hooks)
         note_failure(self.engine, run, self.task_id, None)
+        note_figures(self.engine, run, self.task_id, figures_of(self._hooks, time.monotonic() - begun))
         self._flow = self.flow(settings, run)
         self.tell_assets(context, run)
         return result

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +26,7 @@ from minox_qms.hooks.http import Timing
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 from minox_qms.operators import attach_pdfs, book_invoices, link, open_run
-from minox_qms.sync import master_data, reports
+from minox_qms.sync import booking_run, master_data, reports
 from minox_qms.sync.booking_run import BookingRun
 from minox_qms.sync.pdfs import PdfAttacher
 from tests.simulation.process import KilledError, Process
@@ -79,6 +80,48 @@ class _OneByOne:
     def map(self, function: Callable[[Any], Any], values: Iterable[Any]) -> Iterator[Any]:
         """Like the built-in, at once."""
         return iter([function(value) for value in values])
+
+
+class _SeededFlights:
+    """Stands in for entries that overlap on their way: several are intended, and go out in a seeded order."""
+
+    def __init__(self, world: World, at_once: int) -> None:
+        self._world = world
+        self._at_once = at_once
+        self._flying: list[Callable[[Callable[[], None]], BaseException | None]] = []
+        self._ended: list[Future[BaseException | None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def make_room(self) -> list[Future[BaseException | None]]:
+        """Let one of them come to its end when there are as many as may be."""
+        if len(self._flying) >= self._at_once:
+            self._end_one()
+        return self._took()
+
+    def rest(self) -> list[Future[BaseException | None]]:
+        """Let all of them come to their end."""
+        while self._flying:
+            self._end_one()
+        return self._took()
+
+    def begin(self, send: Callable[[Callable[[], None]], BaseException | None]) -> None:
+        """Take one up."""
+        self._flying.append(send)
+
+    def _end_one(self) -> None:
+        done: Future[BaseException | None] = Future()
+        send = self._flying.pop(int(self._world.chance() * len(self._flying)))
+        done.set_result(send(lambda: None))
+        self._ended.append(done)
+
+    def _took(self) -> list[Future[BaseException | None]]:
+        ended, self._ended = self._ended, []
+        return ended
 
 
 class _PlainValidator:
@@ -174,6 +217,7 @@ class Connector:
         module(reports).dt = SimpleNamespace(datetime=SimpleNamespace(now=lambda _zone: clock.now()), UTC=dt.UTC)
         module(http)._Session = _Session
         module(http).DeadlineAdapter = lambda _deadline: Wire(world)
+        module(booking_run).Flights = functools.partial(_SeededFlights, world)
         module(master_data).ThreadPoolExecutor = _OneByOne
         module(checks_engine)._Validator = _PlainValidator
         base.SystemHook.get_connection = staticmethod(self._connection)  # type: ignore[method-assign]

@@ -109,6 +109,7 @@ class Schedule:
             "attach_pdf": random.random() < 0.25,
             "negative_amounts": random.choice(("signed", "opposite_side")),
             "check_existing": random.random() < 0.8,
+            "minox_concurrency": random.choice((1, 4)),
             **self.settings_given,
         }
         self.people = People(self.world, self.connector)

@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test simulate lint format lock docs screenshots fuzz expiries bench
+.PHONY: help install install-dev demo demo-down test simulate lint format lock docs screenshots fuzz expiries audit secrets bench
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,12 @@ EXAMPLES ?= 250
 
 expiries: install-dev  ## Eight processes and a thousand expiries of an access token; `make test` tries eighty
 	MINOX_QMS_EXPIRIES=1000 $(BIN)/python -m pytest tests/storage/test_grants.py -k eight -q
+
+audit: install-dev  ## Pins, consistency, imports and licences of the dependencies; vulnerabilities where PyPI can be asked
+	$(BIN)/python -m tests.security.audit
+
+secrets: install-dev  ## Look for credentials in the tracked files
+	$(BIN)/python -m tests.security.test_tracked_files
 
 fuzz: install-dev  ## More hostile answers of both systems than `make test` tries: EXAMPLES of each that the contracts describe
 	MINOX_QMS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/security/test_hostile_answers.py -n $(WORKERS) -q

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from minox_qms.hooks.base import SystemHook
 
-EXAMPLES = int(os.environ.get("MINOX_QMS_FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("MINOX_QMS_FUZZ_EXAMPLES", "8"))
 ANSWERS = [one for one in described() if not one.path.endswith(("/authorize", "/auth"))]
 
 

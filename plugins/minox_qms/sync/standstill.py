@@ -24,6 +24,7 @@ from include.storage.checks import results_of, write_results
 from include.storage.facts import fact, forget, remember
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes
 from include.storage.quarantine import see_again
+from include.storage.runs import insist_on_claim
 from include.storage.staging import keys_of, mark_rejected, rejected_places
 from include.storage.tables import BOOKING_SOURCES, STAGING, binding, quarantine
 from minox_qms.sync.debtors import ENTITY as DEBTORS
@@ -88,6 +89,7 @@ def settle_empty_booking(engine: sa.Engine, run: Run, plan: Plan, *, first_of_da
         staged = [table for table in BOOKING_SOURCES if keys_of(connection, run, table)]
         if staged or ledger.open_ids(connection, run.link):
             return False
+        insist_on_claim(connection, run)
         finish_entity(connection, run, INVOICES, (), state="good")
     log.info("No invoice was processed, and none is open")
     return True
@@ -155,6 +157,7 @@ def _loose_end(connection: sa.Connection, run: Run, entity: str) -> str | None:
 
 def _note_same(connection: sa.Connection, run: Run, mapping: Mapping[Any], last: dict[str, Any]) -> None:
     """Note what check and load would note."""
+    insist_on_claim(connection, run)
     entity = mapping.entity
     rejected = [Outcome(key, "rejected", reason, words) for key, reason, words in see_again(connection, run, entity)]
     note_outcomes(connection, run, entity, rejected)

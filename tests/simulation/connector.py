@@ -111,7 +111,16 @@ class _SeededFlights:
 
     def begin(self, send: Callable[[Callable[[], None]], BaseException | None]) -> None:
         """Take one up."""
-        self._flying.append(send)
+        intended_at = self._world.clock.micros
+
+        def fly(on_turn: Callable[[], None]) -> BaseException | None:
+            self._world.intended_at = intended_at
+            try:
+                return send(on_turn)
+            finally:
+                self._world.intended_at = None
+
+        self._flying.append(fly)
 
     def _end_one(self) -> None:
         done: Future[BaseException | None] = Future()

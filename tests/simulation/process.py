@@ -22,6 +22,7 @@ class Process:
         name: Run, task and number of the try.
         kill_at: The step at which it is killed; 0 for never.
         stop_at: The request before which it stands still for a while; 0 for never.
+        stood_at: When it stood still, in microseconds.
         began: When it began, in microseconds.
         is_dead: It was killed.
         lost_commits: Commits whose answer it did not get.
@@ -30,6 +31,7 @@ class Process:
     name: str
     kill_at: int = 0
     stop_at: int = 0
+    stood_at: int = -1
     began: int = 0
     steps: int = 0
     requests: int = 0

@@ -222,7 +222,7 @@ class Schedule:
             raise RuntimeError("it stands still again")
 
     def _take_turn(self) -> None:
-        self.world.lane = self.world.process = None
+        self.world.lane = self.world.process = self.world.intended_at = None
 
     def _extra_run(self) -> None:
         """Now and then somebody runs a range of dates, or a dry run."""

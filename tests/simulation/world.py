@@ -37,10 +37,9 @@ class World:
         self.clock = Clock()
         self.process: Process | None = None
         self.lane: Lane | None = None
-        self.is_dry = False
         self.history: list[Event] = []
         self.seeds: dict[str, str] = {}
-        self.cut_off: object = None
+        self.intended_at: int | None = None
 
     def begin(self, random: Random, minox: MinoxModel, qms: QmsModel) -> None:
         """Begin a schedule."""
@@ -48,7 +47,7 @@ class World:
         self.minox, self.qms = minox, qms
         self.faults = Faults(random)
         self.process = self.lane = None
-        self.is_dry = False
+        self.intended_at = None
         self.history = []
         self.seeds = {"minox": minox.tokens.connect(), "qms": qms.tokens.connect()}
 
@@ -83,7 +82,7 @@ class World:
             system,
             body=b"" if asked.path.endswith(NOT_KEPT) else asked.body,
             began=process.began,
-            is_doubtful=is_doubtful,
+            is_doubtful=is_doubtful or self._was_on_its_way(process),
             is_dry=process.is_dry,
             process=process,
         )
@@ -108,9 +107,14 @@ class World:
             return False
         lane = self.lane
         lane.process = process
+        process.stood_at, intended_at = self.clock.micros, self.intended_at
         lane.stand_still()
-        self.process, self.lane = process, lane
+        self.process, self.lane, self.intended_at = process, lane, intended_at
         return True
+
+    def _was_on_its_way(self, process: Process) -> bool:
+        """Whether the entry had been intended, beside others, when the process stood still: as good as sent."""
+        return self.intended_at is not None and self.intended_at <= process.stood_at
 
     def _before(self, event: Event, system: str, asked: Asked) -> Answer | None:
         """What happens before the request arrives; None when it does arrive."""

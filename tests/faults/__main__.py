@@ -1,4 +1,4 @@
-"""Run the whole matrix and print it: `python -m tests.faults [--only TEXT] [--sample]`; 1 when a cell fails."""
+"""Run the whole matrix and print it: `python -m tests.faults [--size brief]`; ends with 1 when a cell fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ def main() -> int:
     """Run both halves side by side, and print what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", default="", help="only cells whose name holds this")
-    parser.add_argument("--sample", action="store_true", help="the part that `make test` runs")
+    parser.add_argument(
+        "--size",
+        choices=["all", "brief", "sample"],
+        default="all",
+        help="every variant; every cell once; or the part that `make test` runs",
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes, an even number")
     given = parser.parse_args()
     from include.storage.embedded import start_server, stop_server  # noqa: PLC0415 - after the arguments
 
@@ -28,8 +34,13 @@ def main() -> int:
     url = start_server(directory / "pg", keep=True)
     server = url.render_as_string(hide_password=False)
     try:
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            waiting = [pool.submit(run_half, one, server, given.only, part=given.sample) for one in HALVES]
+        shards = given.workers // 2
+        with ProcessPoolExecutor(2 * shards, mp_context=get_context("spawn")) as pool:
+            waiting = [
+                pool.submit(run_half, half, server, given.only, given.size, (shard, shards))
+                for half in HALVES
+                for shard in range(shards)
+            ]
             reports = [one.result() for one in waiting]
     finally:
         with contextlib.suppress(Exception):
@@ -47,7 +58,7 @@ def show(reports: list[object]) -> int:
         assert isinstance(one, Report)
         whole = whole.plus(one)
     print(table(whole))  # noqa: T201 - what the command is for
-    print(f"\n{notes()}\n")  # noqa: T201
+    print(f"\n{notes(whole)}\n")  # noqa: T201
     for name, wrong in whole.wrong.items():
         print(f"✗ {name}:\n  " + "\n  ".join(wrong))  # noqa: T201
     seconds = max(one.seconds for one in reports if isinstance(one, Report))

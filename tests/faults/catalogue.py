@@ -165,7 +165,6 @@ class _Suspended:
 
 
 def _twice(half: Half, arm: Any) -> None:
-    half.unfenced = True
     first = _Suspended(half, arm)
     first.beside(lambda: half.resume("first", first.task), at_most=0.3)  # it waits for the first
 

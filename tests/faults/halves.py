@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,8 +14,10 @@ from include.settings.load import load_link
 from include.storage import runs
 from include.storage.engine import _engine_of_process
 from minox_qms.hooks.http import Limits
+from minox_qms.operators import open_run
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync import checking
+from tests import world as world_module
 from tests.e2e import master
 from tests.e2e.booking_world import AFTER, LATER, MORNING, BookingWorld, batch_of, invoice
 from tests.faults.instrument import Instrument, KilledError
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 QUICK = (2, 10, 20, 60, 3, 5, 64 * 1024 * 1024, 0.005, 0.02, 0.03)
 """Limits of the clients: as many tries as ever, with pauses of milliseconds."""
+
+APPLYING = {"apply-then-status", "apply-then-drop", "apply-then-replace", "apply-then-hold", "truncate", "drip", "hold"}
+"""What a stand-in does before it spoils the answer is done; the others do nothing."""
 
 HASTY = (2, 0.4, 0.8, 60, 2, 3, 64 * 1024 * 1024, 0.005, 0.02, 0.03)
 """The same for answers that do not come, or come a byte at a time."""
@@ -54,11 +60,15 @@ class Half:
         self.at_work = ""
         self.extra: set[str] = set()
         self.unfenced = False
+        self.spoilt = 0
+        self.twice: list[str] = []
+        self.applying: set[tuple[str, int]] = set()
         self.environment: dict[str, str] = {}
         monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
         monkeypatch.setattr(runs, "_POLL_SECONDS", 0.05)
         monkeypatch.setattr(Limits.__init__, "__defaults__", QUICK)
         _remember_checks(monkeypatch)
+        _spare_work(monkeypatch)
         self._watch_tasks(monkeypatch)
         self.expected: Any = None
 
@@ -84,6 +94,7 @@ class Half:
         """The first state of both systems, an empty database, no fault."""
         self.instrument.disarm()
         self.extra, self.unfenced = set(), False
+        self.spoilt, self.applying, self.twice = 0, set(), []
         self.monkeypatch.setattr(Limits.__init__, "__defaults__", QUICK)
         self.fill()
 
@@ -145,6 +156,9 @@ class Half:
         """End every fault; a person connects again where a grant was lost."""
         self.instrument.disarm()
         for system in (self.world.minox, self.world.qms):
+            rules = system.control("GET", "faults")
+            self.spoilt += sum(rule["spoilt"] for rule in rules)
+            self.applying |= {(system.name, rule["number"]) for rule in rules if rule["action"] in APPLYING}
             system.heal()
         if self.is_refused():
             self.connect_again()
@@ -169,8 +183,12 @@ class Half:
         self.expected = self.found()
         self.examine(self.expected)
 
-    def found(self) -> dict[str, Any]:
-        """What there is to compare: both systems, and what the connector says of them."""
+    def found(self, *, once: bool = False) -> dict[str, Any]:
+        """What there is to compare: both systems, and what the connector says of them.
+
+        Args:
+            once: Count what is there twice as one.
+        """
         raise NotImplementedError
 
     def examine(self, found: dict[str, Any]) -> None:
@@ -180,10 +198,12 @@ class Half:
     def check(self, ran: Ran) -> list[str]:
         """Say what is wrong after the last run; nothing when all is as it must be."""
         wrong = [f"{task}: {error}" for task, error in ran.tasks.items() if error is not None]
-        found = self.found()
+        strict, lenient = self.found(), self.found(once=True) if self.unfenced else {}
         for name, value in self.expected.items():
-            if found[name] != value:
-                wrong.append(f"{name}: {found[name]!r} in place of {value!r}")
+            if strict[name] != value and lenient.get(name) != value:
+                wrong.append(f"{name}: {strict[name]!r} in place of {value!r}")
+            elif strict[name] != value:
+                self.twice.append(name)
         wrong += self._not_conserved()
         left = self.world.rows("SELECT run_id, state FROM sync_run WHERE state = 'running'")
         wrong += [f"run {one.run_id} is {one.state} for ever" for one in left]
@@ -237,7 +257,7 @@ class ExportHalf(Half):
     def last_run(self) -> Ran:
         return self.world.run_invoices(interval=AFTER)
 
-    def found(self) -> dict[str, Any]:
+    def found(self, *, once: bool = False) -> dict[str, Any]:
         batches = {
             key: one for key, one in self.world.batches.items() if key not in map(batch_of, map(int, self.extra))
         }
@@ -249,10 +269,10 @@ class ExportHalf(Half):
         return {
             "batches": {key: [_amounts(line) for line in one["lines"]] for key, one in sorted(batches.items())},
             "documents": {
-                key: min(len(one["documents"]), 1) if self.unfenced else len(one["documents"])
+                key: min(len(one["documents"]), 1) if once else len(one["documents"])
                 for key, one in sorted(batches.items())
             },
-            "reports": sorted(set(told) if self.unfenced else told),
+            "reports": sorted(set(told) if once else told),
             "outcomes": {key: value for key, value in sorted(self.world.of().items()) if key not in self.extra},
             "ledger": [tuple(row) for row in ledger if str(row.invoice_header_id) not in self.extra],
             "quarantine": self._quarantine(),
@@ -274,19 +294,26 @@ class ExportHalf(Half):
     def more_wrong(self) -> list[str]:
         """Balance, reckoned here; and an entry goes out once, or again with the very same body."""
         wrong = []
+        everything = self.world.minox.requests("PUT", "transaction_line_batch")
         for key, batch in self.world.batches.items():
             balance = sum(debit - credit - vat for *_, debit, credit, vat in map(_amounts, batch["lines"]))
             if balance != 0:
                 wrong.append(f"{key} is out of balance by {balance}")
         for number in (1, 2):
-            puts = self.world.puts(number)
-            stored = [one for one in puts if one["status"] == 200]
+            puts = [one for one in everything if batch_of(number) in one["path"]]
+            stored = [one for one in puts if self._is_stored(one)]
             bodies = {str(one["body"]) for one in puts if one["body"]}
             if len(bodies) != 1:
                 wrong.append(f"{len(bodies)} different entries were sent for invoice {number}")
             if len(stored) > (2 if self.unfenced else 1):
                 wrong.append(f"invoice {number} was stored {len(stored)} times")
+            elif len(stored) > 1:
+                self.twice.append("same PUT")
         return wrong
+
+    def _is_stored(self, put: dict[str, Any]) -> bool:
+        """Whether Minox has carried a PUT out, whatever its answer was."""
+        return put["status"] == 200 if put["fault"] is None else ("minox", put["fault"]) in self.applying
 
 
 class ImportHalf(Half):
@@ -319,10 +346,13 @@ class ImportHalf(Half):
     def run_again(self, run_id: str | None = None) -> Ran:
         return self.world.run_master_data(run_id=run_id)
 
-    def found(self) -> dict[str, Any]:
+    def found(self, *, once: bool = False) -> dict[str, Any]:
+        there = sorted(master.qms_rows(self.world, "CustomerCompany"), key=lambda row: -int(row["CustomerCompanyId"]))
+        if once:  # the older of two is the one that the connector keeps up
+            there = list({row["CustomerCode"]: row for row in there}.values())
         rows = [
             {name: value for name, value in row.items() if name != "CustomerCompanyId"}
-            for row in master.qms_rows(self.world, "CustomerCompany")
+            for row in there
             if row["CustomerCode"] not in self.extra
         ]
         current = self.world.outcomes(entity="customers")
@@ -378,6 +408,12 @@ def _amounts(line: dict[str, Any]) -> tuple[Any, ...]:
         Decimal(str(line["credit"])),
         Decimal(str(vat)),
     )
+
+
+def _spare_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read a DAG file once, and look once whether the tables are up to date."""
+    monkeypatch.setattr(world_module, "_build", functools.cache(_build))
+    monkeypatch.setattr(open_run, "migrate", lambda _: None)
 
 
 def _remember_checks(monkeypatch: pytest.MonkeyPatch) -> None:

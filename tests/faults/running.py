@@ -14,8 +14,19 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def run_half(half: str, server: str, only: str, *, part: bool) -> object:
-    """Run the cells of a half in this process; what it returns is a `Report`."""
+def run_half(half: str, server: str, only: str, size: str, shard: tuple[int, int]) -> object:
+    """Run cells of a half in this process.
+
+    Args:
+        half: `export` or `import`.
+        server: URL of the database server; each process makes a database of its own.
+        only: Only cells whose name holds this.
+        size: `all`, `brief` or `sample`.
+        shard: Which part of them, and of how many.
+
+    Returns:
+        A `Report`.
+    """
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="minox-qms-airflow-")
     import pytest  # noqa: PLC0415 - Airflow's home is to be set before anything imports it
     import sqlalchemy as sa  # noqa: PLC0415
@@ -24,12 +35,13 @@ def run_half(half: str, server: str, only: str, *, part: bool) -> object:
     from include.storage.engine import engine_from_url  # noqa: PLC0415
     from include.storage.migrate import migrate  # noqa: PLC0415
     from tests.faults.halves import ExportHalf, ImportHalf  # noqa: PLC0415
-    from tests.faults.matrix import cells, run_cells, sample  # noqa: PLC0415
+    from tests.faults.matrix import brief, cells, run_cells, sample  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)
-    database = engine_from_url(ensure_database(sa.make_url(server), f"matrix_{half}"))
+    database = engine_from_url(ensure_database(sa.make_url(server), f"matrix_{half}_{shard[0]}"))
     migrate(database)
-    chosen = [one for one in (sample() if part else cells()) if one.point.half == half and only in one.name]
+    given = {"all": cells, "brief": brief, "sample": sample}[size]()
+    chosen = [one for one in given if one.point.half == half and only in one.name][shard[0] :: shard[1]]
     directory = Path(tempfile.mkdtemp(prefix="minox-qms-matrix-"))
     try:
         with pytest.MonkeyPatch.context() as monkeypatch:

@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test simulate lint format lock docs screenshots fuzz expiries audit secrets bench
+.PHONY: help install install-dev demo demo-down test simulate fault-matrix lint format lock docs screenshots fuzz expiries audit secrets bench
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ SEED ?= 1
 
 simulate: install-dev  ## Try the promises out in SCHEDULES seeded schedules of faults (docs/reliability.md)
 	$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --seed $(SEED) --workers $(WORKERS)
+
+SIZE ?= all
+
+fault-matrix: install-dev  ## Every write point with every fault, printed as a table (docs/reliability.md)
+	$(BIN)/python -m tests.faults --size $(SIZE) --workers $(WORKERS)
 
 lint: install-dev  ## ruff and mypy
 	$(BIN)/ruff check --quiet $(CODE)

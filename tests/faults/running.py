@@ -8,6 +8,12 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.matrix import Cell
 
 
 def _say(line: str) -> None:
@@ -40,7 +46,8 @@ def run_half(half: str, server: str, only: str, size: str, shard: tuple[int, int
     logging.disable(logging.CRITICAL)
     database = engine_from_url(ensure_database(sa.make_url(server), f"matrix_{half}_{shard[0]}"))
     migrate(database)
-    given = {"all": cells, "brief": brief, "sample": sample}[size]()
+    sizes: dict[str, Callable[[], list[Cell]]] = {"all": cells, "brief": brief, "sample": sample}
+    given = sizes[size]()
     chosen = [one for one in given if one.point.half == half and only in one.name][shard[0] :: shard[1]]
     directory = Path(tempfile.mkdtemp(prefix="minox-qms-matrix-"))
     try:

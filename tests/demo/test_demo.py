@@ -18,6 +18,7 @@ import yaml
 
 from demo.places import LINKS, PROJECT, Places
 from demo.processes import known
+from tests.docs.commands import documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,16 +143,25 @@ def test_starting_it_again_only_says_where_to_look(demo: Demo) -> None:
 
 
 def test_a_shell_looks_at_it_with_its_file(demo: Demo) -> None:
-    command = Path(sys.executable).with_name("minox-qms")
+    lines = [
+        documented("README.md", ". .local"),
+        documented("README.md", ".venv/bin/minox-qms status"),
+        documented("README.md", ".venv/bin/minox-qms rejections"),
+        documented("README.md", ".venv/bin/minox-qms invoice"),
+    ]
+    text = "\n".join(lines).replace(".local/demo/demo.env", str(demo.places.shell))
     done = subprocess.run(
-        ["bash", "-c", f". {demo.places.shell} && {command} status"],
+        ["bash", "-euc", text.replace(".venv/bin", str(Path(sys.executable).parent))],
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     assert "qms_to_minox: run" in done.stdout
     assert "347 booked" in done.stdout
+    assert "missing_customer_code" in done.stdout
+    assert "F2026-0012" in done.stdout
 
 
 def test_ending_it_leaves_nothing_running(demo: Demo) -> None:

@@ -14,8 +14,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "deploy" / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 PROGRAMS = (".", "bash", "cp", "docker", "helm", "kubectl", "make", "minox-qms", "pip", "python", "airflow")
+ELSEWHERE = {
+    "make test": (".ci/run", "make test"),
+    "kubectl create": ("tests/deploy/test_helm.py", "kubectl create"),
+    "helm ": ("tests/deploy/test_helm.py", "--values"),
+}
+"""What is run without its line: the file that does, and what stands in it.
+
+There is no cluster (deploy/README.md says so): the commands for one are held against the files and Secrets they name.
+"""
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -24,7 +33,7 @@ class Command:
     """A line of a page.
 
     Attributes:
-        page: Its name below `docs/`, or README.md.
+        page: Its name below `docs/`, or its path.
         line: The command, without the comment behind it.
     """
 
@@ -39,7 +48,7 @@ def commands() -> list[Command]:
     """
     found = []
     for path in PAGES:
-        page = path.relative_to(PROJECT / "docs").as_posix() if path.is_relative_to(PROJECT / "docs") else path.name
+        page = path.relative_to(PROJECT).as_posix().removeprefix("docs/")
         for language, block in _BLOCK.findall(path.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines() if language in {"", "bash", "console", "sh"} else []:
                 text = re.sub(r"\s+#.*", "", line).strip()
@@ -53,7 +62,7 @@ def documented(page: str, words: str) -> str:
     """Give a command of a page to run it.
 
     Args:
-        page: Its name below `docs/`, or README.md.
+        page: Its name below `docs/`, or its path.
         words: How the command begins; `*` stands for anything.
 
     Returns:
@@ -68,13 +77,32 @@ def documented(page: str, words: str) -> str:
     return found.pop()
 
 
-def declared() -> dict[tuple[str, str], str]:
+def asked_for() -> dict[tuple[str, str], str]:
     """Every call of `documented` in the tests: page and words, and the file."""
     calls = {}
-    for path in sorted((PROJECT / "tests").rglob("test_*.py")):
+    for path in sorted((PROJECT / "tests").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(text)) if "documented(" in text else []:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "documented":
-                page, words = (ast.literal_eval(argument) for argument in node.args)
-                calls[page, words] = path.relative_to(PROJECT).as_posix()
+                words = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                if len(words) == 2:
+                    calls[str(words[0]), str(words[1])] = path.relative_to(PROJECT).as_posix()
     return calls
+
+
+def module_of(line: str) -> str | None:
+    """The module that a line starts (`python -m X`), by itself or through the recipe of its target of make."""
+    words = line.split()
+    if words[0] == "make":
+        makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+        recipe = re.search(rf"^{re.escape(words[1])}:[^\n]*\n((?:\t[^\n]*\n)+)", makefile, re.MULTILINE)
+        line = "" if recipe is None else recipe[1]
+    found = re.search(r"python3? -m ([\w.]+)", line)
+    return None if found is None else found[1]
+
+
+def is_started_by_a_test(module: str) -> bool:
+    """Whether a test starts a module, or calls what is in it: with smaller sizes, most of them."""
+    name = re.escape(module)
+    use = re.compile(rf'^\s*(?:from|import) {name}[. ]|"-m", "{name}"', re.MULTILINE)
+    return any(use.search(path.read_text(encoding="utf-8")) for path in (PROJECT / "tests").rglob("test_*.py"))

@@ -48,6 +48,7 @@ def write_results(connection: sa.Connection, run: Run, table: str, results: list
         .where(sync_run.c.link == run.link, sync_run.c.direction == run.direction)
         .order_by(sync_run.c.id.desc())
         .offset(KEEP_RUNS)
+        .limit(KEEP_RUNS)  # each run forgets; without a limit the oldest runs of a link would be looked at every time
     )
     rows = [
         {

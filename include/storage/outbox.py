@@ -121,7 +121,7 @@ def purge(engine: sa.Engine) -> int:
     with engine.begin() as connection:
         rows = connection.execute(
             sa.delete(alert_message)
-            .where(alert_message.c.created_at < sa.func.clock_timestamp() - KEEP)
+            .where(alert_message.c.created_at < sa.func.now() - KEEP)
             .returning(alert_message.c.sent_at)
         )
         return sum(row.sent_at is None for row in rows)

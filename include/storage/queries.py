@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime as dt  # noqa: TC003 - part of the dataclasses' public annotations
+import datetime as dt
 import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from include.errors import ConfigurationError
+from include.storage.checks import KEEP_RUNS
 from include.storage.tables import (
     booking,
     check_result,
@@ -34,6 +35,9 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 10_000
+LASTS_AT_MOST = dt.timedelta(days=7)
+"""From the beginning of a run to its last outcome, however often its tasks are tried again."""
+
 INVOICES = "invoices"
 DIRECTIONS = ("minox_to_qms", "qms_to_minox")
 
@@ -420,10 +424,20 @@ def changes(
 
 def latest_checks(connection: sa.Connection, link: str, *, table: str | None = None) -> list[CheckRow]:
     """List how the checks came out, per staging table those of the latest run that checked it."""
+    newest = sa.union_all(
+        *(
+            sa.select(sync_run.c.id)
+            .where(sync_run.c.link == link, sync_run.c.direction == direction)
+            .order_by(sync_run.c.id.desc())
+            .limit(KEEP_RUNS + 1)  # older ones have no results any more
+            .subquery()
+            .select()
+            for direction in DIRECTIONS
+        )
+    ).subquery()
     latest = (
         sa.select(check_result.c.entity, sa.func.max(check_result.c.run).label("run"))
-        .join(sync_run, sync_run.c.id == check_result.c.run)
-        .where(sync_run.c.link == link)
+        .where(check_result.c.run.in_(sa.select(newest.c.id)))
         .group_by(check_result.c.entity)
         .subquery()
     )
@@ -456,6 +470,7 @@ def _of_runs(link: str, which: Filter) -> list[sa.ColumnElement[bool]]:
     if which.direction is not None:
         found.append(sync_run.c.direction == which.direction)
     if which.since is not None:
+        found.append(sync_run.c.started_at >= which.since - LASTS_AT_MOST)
         found.append(sa.or_(sync_run.c.finished_at.is_(None), sync_run.c.finished_at >= which.since))
     return found
 

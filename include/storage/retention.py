@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from include.settings.link import MasterDataSettings, RetentionSettings
+from include.storage.queries import INVOICES
 from include.storage.runs import covered_run
 from include.storage.tables import (
     STAGING,
@@ -197,7 +198,7 @@ def _clean_runs(cleaning: Cleaning, link: str, direction: str, days: int) -> Non
             return
         kept = _kept_runs(connection, link, direction)
     which = [
-        sync_run.c.id.in_(_old_runs(link, days)),
+        *_is_old(link, days),
         sync_run.c.direction == direction,
         sync_run.c.id < newest,
         sync_run.c.id.not_in(kept),
@@ -209,7 +210,7 @@ def _clean_runs(cleaning: Cleaning, link: str, direction: str, days: int) -> Non
             cleaning.forget(table, table.c.run.in_(sa.select(sync_run.c.id).where(*which)))
         cleaning.forget(sync_run, *which)
         return
-    found = sa.select(sync_run.c.id).where(*which).order_by(sync_run.c.id).limit(max(cleaning.chunk // 20, 1))
+    found = sa.select(sync_run.c.id).where(*which).limit(max(cleaning.chunk // 20, 1))
     while cleaning.may_go_on():
         with cleaning.engine.begin() as connection:
             # Locked first and looked at again afterwards: whoever notes an outcome of a run holds its row as well.
@@ -238,7 +239,10 @@ def _kept_runs(connection: sa.Connection, link: str, direction: str) -> list[int
     mine = (sync_run.c.link == link, sync_run.c.direction == direction, sa.not_(sync_run.c.dry_run))
     last = sa.select(sync_run.c.id).where(*mine, sync_run.c.state == "good").order_by(sync_run.c.id.desc()).limit(1)
     kept = set(connection.scalars(last))
-    for entity in connection.scalars(sa.select(latest_unchanged.c.entity).where(latest_unchanged.c.link == link)).all():
+    of_link = sa.select(latest_unchanged.c.entity).where(latest_unchanged.c.link == link)
+    for entity in connection.scalars(of_link).all():
+        if (entity == INVOICES) != (direction == "qms_to_minox"):
+            continue
         of_entity = (
             sa.select(sync_run.c.id)
             .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
@@ -288,11 +292,16 @@ def _clean_key_sets(cleaning: Cleaning) -> None:
 
 def _old_runs(link: str, days: int) -> sa.Select[Any]:
     """Numbers of the link's runs that began, and ended, before so many days ago."""
-    return sa.select(sync_run.c.id).where(
+    return sa.select(sync_run.c.id).where(*_is_old(link, days))
+
+
+def _is_old(link: str, days: int) -> list[sa.ColumnElement[bool]]:
+    """Whether a run of the link began, and ended, before so many days ago."""
+    return [
         sync_run.c.link == link,
         sync_run.c.started_at < _ago(days),
         sa.func.coalesce(sync_run.c.finished_at, sync_run.c.started_at) < _ago(days),
-    )
+    ]
 
 
 def _ago(days: int) -> sa.ColumnElement[dt.datetime]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 KeyReader: TypeAlias = "Callable[[bytes], str | None]"
 
 KEEP_RUNS = 3
+LOOKED_BACK = 50
+"""Runs behind those whose rows are forgotten; what older runs left goes with them (`include/storage/retention.py`)."""
+
 CHUNK = 1000
 
 
@@ -53,6 +56,7 @@ def stage(
             .where(sync_run.c.link == run.link, sync_run.c.direction == run.direction, sync_run.c.id < run.id)
             .order_by(sync_run.c.id.desc())
             .offset(KEEP_RUNS - 1)
+            .limit(LOOKED_BACK)
         )
         connection.execute(sa.delete(table).where(sa.or_(table.c.run == run.id, table.c.run.in_(older))))
         _copy(connection, table.name, run.id, pages, key_of, parent_of)

@@ -56,6 +56,8 @@ sync_run = sa.Table(
     sa.UniqueConstraint("dag_id", "run_id"),
     sa.Index("ix_sync_run_link_direction_id", "link", "direction", "id"),
     sa.Index("ix_sync_run_link_started_at", "link", "started_at"),
+    sa.Index("ix_sync_run_dry", "link", "direction", "id", postgresql_where=sa.text("dry_run")),
+    sa.Index("ix_sync_run_link_run_id", "link", "run_id"),
 )
 
 sync_run_entity = sa.Table(
@@ -200,6 +202,8 @@ quarantine = sa.Table(
         postgresql_where=sa.text("solved_at IS NULL"),
     ),
     sa.Index("ix_quarantine_link_entity_last_seen", "link", "entity", "last_seen"),
+    sa.Index("ix_quarantine_link_last_seen", "link", "last_seen", "id"),
+    sa.Index("ix_quarantine_link_source_key", "link", "source_key"),
 )
 
 field_change = sa.Table(
@@ -509,5 +513,6 @@ alert_message = sa.Table(
     _instant("claimed_at"),
     _instant("sent_at"),
     sa.Column("error", sa.Text, comment="Why it was not sent the last time"),
+    sa.Index("ix_alert_message_created_at", "created_at"),
     sa.Index("ix_alert_message_due", "id", postgresql_where=sa.text("sent_at IS NULL")),
 )

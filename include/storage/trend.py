@@ -46,19 +46,25 @@ def trend(connection: sa.Connection, link: str, today: dt.date, days: int = DAYS
     first = today - dt.timedelta(days=days - 1)
     since = dt.datetime.combine(first, dt.time(), LOCAL)
     day = sa.cast(sa.func.timezone(LOCAL.key, sync_run.c.started_at), sa.Date)
-    count = sa.func.jsonb_each_text(sync_run_entity.c.counts).table_valued("outcome", "number").render_derived("one")
+    entities = (  # per run of these days: joined as a whole, PostgreSQL may read those of all times
+        sa.select(sync_run_entity.c.entity, sync_run_entity.c.counts)
+        .where(sync_run_entity.c.run == sync_run.c.id)
+        .offset(0)
+        .lateral()
+    )
+    count = sa.func.jsonb_each_text(entities.c.counts).table_valued("outcome", "number").render_derived("one")
     of_run = (
         sa.select(
-            sync_run_entity.c.entity,
+            entities.c.entity,
             day.label("day"),
             _total(count, WRITTEN).label("written"),
             _total(count, PROBLEMS).label("problems"),
         )
         .select_from(sync_run)
-        .join(sync_run_entity, sync_run_entity.c.run == sync_run.c.id)
+        .join(entities, sa.true())
         .join(count, sa.true())
         .where(sync_run.c.link == link, sa.not_(sync_run.c.dry_run), sync_run.c.started_at >= since)
-        .group_by(sync_run.c.id, sync_run_entity.c.entity, day)
+        .group_by(sync_run.c.id, entities.c.entity, day)
         .subquery()
     )
     rows = connection.execute(

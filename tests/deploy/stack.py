@@ -321,6 +321,10 @@ class StandIns:
         for system in (self.minox, self.qms):
             system.control("POST", "grants", {"action": "expire"})
 
+    def is_held(self) -> bool:
+        """Whether a request to Minox waits for an answer that a fault holds back."""
+        return any(rule["held"] for rule in self.minox.control("GET", "faults"))
+
     def booked(self, link: str) -> int:
         """Number of batches in a link's administration."""
         return len(self.minox.state["tenants"][0]["data"][str(LINKS[link][0])]["batches"])

@@ -96,7 +96,7 @@ def test_a_worker_is_killed_and_nothing_is_lost_or_doubled(deployment: Deploymen
     stand_ins.minox.spoil(method="PUT", path=path, nth=HELD, action="apply-then-hold", seconds=RUN_SECONDS)
     conf = {"minox_master_data": {}, "qms_invoices": YEAR}
     runs = [airflow.trigger(f"{one}__{link}", **conf[one]) for one in reversed(DIRECTIONS) for link in LINKS]
-    until(lambda: stand_ins.booked("noord") == HELD, "the booking that is held")
+    until(stand_ins.is_held, "the booking that is held")
     [row] = deployment.rows(
         "SELECT hostname FROM task_instance WHERE dag_id = 'qms_invoices__noord' AND task_id = 'book' "
         "AND state = 'running'",

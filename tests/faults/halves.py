@@ -66,6 +66,7 @@ class Half:
         self.environment: dict[str, str] = {}
         monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
         monkeypatch.setattr(runs, "_POLL_SECONDS", 0.05)
+        monkeypatch.setitem(runs.working.__wrapped__.__kwdefaults__, "wait_seconds", 900)  # type: ignore[attr-defined]
         monkeypatch.setattr(Limits.__init__, "__defaults__", QUICK)
         _remember_checks(monkeypatch)
         _spare_work(monkeypatch)

@@ -72,20 +72,18 @@ def brief(seed: int = SEED) -> list[Cell]:
 
 
 def sample(seed: int = SEED) -> list[Cell]:
-    """A part of the cells for every day: a fifth of their runs, with every fault and every point at least once."""
-    chance = random.Random(seed)  # noqa: S311 - the same cells for the same seed
-    rest = [Cell(one.point, one.fault, (variant,)) for one in cells() for variant in one.variants]
-    chance.shuffle(rest)
-    wanted = len(rest) // SHARE
-    chosen, faults, points = [], set[str](), set[str]()
-    for one in sorted(rest, key=lambda cell: cell.fault.name in {"stall", "byte by byte"}):
-        if one.fault.name not in faults or one.point.name not in points:
-            chosen.append(one)
-            faults.add(one.fault.name)
-            points.add(one.point.name)
-    kept = set(map(id, chosen))
-    chosen += [one for one in rest if id(one) not in kept][: max(0, wanted - len(chosen))]
-    return chosen
+    """A part for every day: a fifth of the cells, each once, with every fault and every point among them."""
+    rest = brief(seed)
+    random.Random(seed).shuffle(rest)  # noqa: S311 - as above
+    faults, points = set[str](), set[str]()
+    chosen: list[Cell] = []
+    others: list[Cell] = []
+    for one in rest:
+        is_new = one.fault.name not in faults or one.point.name not in points
+        (chosen if is_new else others).append(one)
+        faults.add(one.fault.name)
+        points.add(one.point.name)
+    return chosen + others[: max(0, len(rest) // SHARE - len(chosen))]
 
 
 def run_cells(half: Half, chosen: Sequence[Cell], say: Callable[[str], None] = lambda _: None) -> Report:

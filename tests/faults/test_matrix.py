@@ -1,4 +1,4 @@
-"""A part of the matrix for every day: a fifth of its runs, with every fault and every point at least once.
+"""A part of the matrix for every day: a fifth of its cells, with every fault and every point at least once.
 
 `make fault-matrix` runs all of it.
 """

@@ -31,12 +31,20 @@ if TYPE_CHECKING:
 MINOX_TOKEN = Place("POST minox token", "/oauth/token")
 QMS_TOKEN = Place("POST qms token", "/oauth2/token")
 BEFORE, APPLIED = "hold-then-drop", "apply-then-hold"
+KILL, TERM = signal.SIGKILL, signal.SIGTERM
 PLACES = [
-    *(("export", place, action) for place in (PUT, ATTACH, TELL, MINOX_TOKEN) for action in (BEFORE, APPLIED)),
-    ("export", READ_INVOICES, BEFORE),
-    *(("import", place, action) for place in (CREATE, REPLACE, QMS_TOKEN) for action in (BEFORE, APPLIED)),
-    ("import", READ_CUSTOMERS, BEFORE),
+    *(
+        (name, place, action, number)
+        for name, places in (("export", (PUT, ATTACH, TELL, MINOX_TOKEN)), ("import", (CREATE, REPLACE, QMS_TOKEN)))
+        for place in places
+        for action, number in ((BEFORE, TERM), (APPLIED, KILL))
+    ),
+    ("export", PUT, BEFORE, KILL),
+    ("export", PUT, APPLIED, TERM),
+    ("export", READ_INVOICES, BEFORE, KILL),
+    ("import", READ_CUSTOMERS, BEFORE, TERM),
 ]
+"""Where a process is killed, before and after the other system has done what it was asked, and by which signal."""
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +112,7 @@ def make_right(half: Half) -> list[str]:
     return half.check(ran)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize(("name", "place", "action"), PLACES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("name", "place", "action", "number"), PLACES, ids=lambda value: getattr(value, "name", value))
 def test_a_killed_process_is_made_up_for(
     halves: dict[str, Half],
     name: str,
@@ -122,7 +129,7 @@ def test_a_killed_process_is_made_up_for(
     assert make_right(half) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [KILL, TERM], ids=lambda number: number.name)
 def test_a_command_that_is_killed_is_made_up_for(
     halves: dict[str, Half], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

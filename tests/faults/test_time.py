@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.storage import runs
 from tests.e2e.booking_world import MORNING, batch_of, invoice
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class TestTime:
         assert world.of(ran) == {}
         assert world.of(world.run()) == {"1": "booked"}
 
-    def test_a_backfill_over_the_interval_of_a_run_that_is_at_work(self, world: BookingWorld) -> None:
+    def test_a_backfill_over_the_interval_of_a_run_that_is_at_work(
+        self, world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runs, "GRACE_SECONDS", 20)
         world.add(*(invoice(key) for key in range(1, 5)))
         with ThreadPoolExecutor(2) as pool:
             both = [pool.submit(world.run, MORNING), pool.submit(world.run, ("2026-03-02T08:00:00Z", MORNING[1]))]

@@ -38,7 +38,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_SECONDS = 480
 """How long a service may take until it is healthy."""
 STOP_SECONDS = 60
-"""How long one may take to end, on a machine that is at its limit."""
+"""How long one may take to end, whatever its grace."""
 _POLL = 0.2
 
 
@@ -213,13 +213,18 @@ class Engine:
         ending = [running[name] for name in names if name in running]
         for process in ending:
             if process.name == "postgres-1":
-                self._await([one for one in ending if one is not process])
+                self._await([one for one in ending if one is not process], time.monotonic() + STOP_SECONDS)
             os.kill(process.pid, signal.SIGINT if process.name == "postgres-1" else signal.SIGTERM)
-        self._await(ending)
-        for process in ending:
-            if process.is_alive:
-                sys.stderr.write(f"{process.name} did not end by itself\n")
+        stopped_at = time.monotonic()
+        for process in sorted(ending, key=self._grace):
+            self._await([process], stopped_at + self._grace(process))
             self.kill(process.name)
+
+    def _grace(self, process: Process) -> float:
+        """Seconds that a container gets to end by itself: its own, or those that Docker gives all."""
+        content = self.services[process.name.rpartition("-")[0]].content
+        grace = content.get("stop_grace_period", "10s")
+        return min(int(grace[:-1]) * {"s": 1, "m": 60}[grace[-1]], STOP_SECONDS)
 
     def kill(self, name: str) -> None:
         """End a container at once, with all that runs in it."""
@@ -228,16 +233,15 @@ class Engine:
                 for pid in process.members():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                self._await([process])
+                self._await([process], time.monotonic() + STOP_SECONDS)
                 (self._processes / f"{name}.json").unlink()
 
     def down(self) -> None:
         """End everything."""
         self.stop(sorted(self.running(), key=lambda name: name in {"postgres-1", "redis-1"}))
 
-    def _await(self, processes: list[Process]) -> None:
-        """Wait until processes have ended, or the time is over; take leave of those that are our children."""
-        end = time.monotonic() + STOP_SECONDS
+    def _await(self, processes: list[Process], end: float) -> None:
+        """Wait until processes have ended, or that instant; take leave of those that are our children."""
         while any(process.is_alive for process in processes) and time.monotonic() < end:
             for process in processes:
                 with contextlib.suppress(ChildProcessError):

@@ -204,6 +204,7 @@ quarantine = sa.Table(
     sa.Index("ix_quarantine_link_entity_last_seen", "link", "entity", "last_seen"),
     sa.Index("ix_quarantine_link_last_seen", "link", "last_seen", "id"),
     sa.Index("ix_quarantine_link_source_key", "link", "source_key"),
+    sa.Index("ix_quarantine_news", "link", "direction", postgresql_where=sa.text("NOT alerted")),
 )
 
 field_change = sa.Table(
@@ -287,6 +288,7 @@ booking = sa.Table(
     sa.Index("ix_booking_link_customer", "link", "customer", "invoice_header_id"),
     sa.Index("ix_booking_link_outcome", "link", "outcome", "invoice_header_id"),
     sa.Index("ix_booking_link_total", "link", "total"),
+    sa.Index("ix_booking_link_updated_at", "link", "updated_at"),
     sa.Index("ix_booking_pdf", "link", postgresql_where=sa.text("pdf_state IN ('pending', 'sending', 'failed')")),
 )
 

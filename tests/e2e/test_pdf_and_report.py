@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from minox_qms.sync.pdfs import PdfAttacher
 from minox_qms.sync.posting import Posted
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, batch_of, invoice, number_of
+from tests.world import System
 
 if TYPE_CHECKING:
     from tests.e2e.booking_world import BookingWorld
@@ -314,6 +317,28 @@ def test_a_row_that_someone_deleted_is_made_again(world: BookingWorld) -> None:
     world.change(wrong, currency="EUR", at=None)
     assert world.run(LATER).is_good
     assert world.states["1"]["Message"] == "Geboekt in Minox"
+
+
+def test_reports_overlap_and_no_more_than_the_setting_says_are_under_way(world: BookingWorld) -> None:
+    world.configure(qms={"qms_concurrency": 3})
+    world.add(*(invoice(key) for key in range(1, 9)))
+    world.qms.spoil(method="POST", path="EntityState", action="hold", seconds=120, times=None)
+    controls, under_way = System("qms", world.qms.url), []
+
+    def let_go() -> None:
+        deadline = time.monotonic() + 90
+        while len(controls.requests("POST", "EntityState")) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)  # were there more than three, they would come now
+        under_way.extend(controls.requests("POST", "EntityState"))
+        controls.heal()
+
+    watcher = threading.Thread(target=let_go)
+    watcher.start()
+    assert world.run().is_good
+    watcher.join()
+    assert len(under_way) == 3
+    assert set(world.states) == {str(key) for key in range(1, 9)}
 
 
 def test_missing_rights_for_reports_are_a_warning_too(world: BookingWorld) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
@@ -13,6 +15,8 @@ from minox_qms.hooks import odata
 from minox_qms.hooks.qms import read_row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import sqlalchemy as sa
 
     from include.settings.link import LinkSettings
@@ -32,41 +36,66 @@ class Reporter:
         self.engine = engine
         self.qms = qms
         self.link = link
+        self._failed: set[tuple[str, int]] = set()
+        self._batches = 0
+        self._stopped = False
 
     def report(self) -> int:
-        """Send all reports that are due.
+        """Send all reports that are due; up to `qms_concurrency` of them are under way at once.
 
         Returns:
             Number of rows that QMS was told.
         """
         told = 0
-        failed: set[tuple[str, int]] = set()
-        for _ in range(MAX_REPORTS // BATCH):
-            with self.engine.connect() as connection:
-                batch = due(connection, self.link.name, BATCH)
-            batch = [one for one in batch if (one.entity_type, one.entity_id) not in failed]
-            if not batch:
-                break
+        at_once = self.link.qms.qms_concurrency
+        with ThreadPoolExecutor(at_once) if at_once > 1 else nullcontext() as pool:
             try:
-                known = self._known(batch)
-            except ConnectorError as error:
-                self._fail(batch, error)
-                break
-            for one in batch:
-                try:
-                    entity_state_id = self._tell(one, known.get((one.entity_type, one.entity_id)))
-                except RecordError as error:
-                    self._fail([one], error, refused=True)
-                except ConnectorError as error:
-                    failed.add((one.entity_type, one.entity_id))
-                    self._fail([one], error)
-                    if isinstance(error, ConfigurationError) or len(failed) >= GIVE_UP_AFTER:
-                        return told
-                else:
-                    told += 1
-                    with self.engine.begin() as connection:
-                        note_reported(connection, self.link.name, one, entity_state_id)
+                while not self._stopped and (batch := self._next_batch()):
+                    told += self._tell_all(batch, map if pool is None else pool.map)
+            finally:
+                self._stopped = True  # what has not begun yet stays due
         return told
+
+    def _next_batch(self) -> list[DueReport]:
+        """Reports that are due, without those that failed in this run."""
+        if self._batches == MAX_REPORTS // BATCH:
+            return []
+        self._batches += 1
+        with self.engine.connect() as connection:
+            batch = due(connection, self.link.name, BATCH)
+        return [one for one in batch if (one.entity_type, one.entity_id) not in self._failed]
+
+    def _tell_all(self, batch: list[DueReport], each: Callable[..., Iterator[int | ConnectorError | None]]) -> int:
+        """Send a batch, and note what became of each as soon as it is known; returns how many arrived."""
+        try:
+            known = self._known(batch)
+        except ConnectorError as error:
+            self._fail(batch, error)
+            self._stopped = True
+            return 0
+        told = 0
+        answers = each(lambda one: self._try(one, known.get((one.entity_type, one.entity_id))), batch)
+        for one, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, int):
+                told += 1
+                with self.engine.begin() as connection:
+                    note_reported(connection, self.link.name, one, answer)
+            elif isinstance(answer, RecordError):
+                self._fail([one], answer, refused=True)
+            elif answer is not None:
+                self._failed.add((one.entity_type, one.entity_id))
+                self._fail([one], answer)
+                self._stopped |= isinstance(answer, ConfigurationError) or len(self._failed) >= GIVE_UP_AFTER
+        return told
+
+    def _try(self, one: DueReport, entity_state_id: int | None) -> int | ConnectorError | None:
+        """Send one report; returns the row's key, what went wrong, or None when nothing is sent any more."""
+        if self._stopped:
+            return None
+        try:
+            return self._tell(one, entity_state_id)
+        except ConnectorError as error:
+            return error
 
     def _known(self, batch: list[DueReport]) -> dict[tuple[str, int], int]:
         """Keys of the rows that QMS has already: remembered, or looked up for those that are not."""

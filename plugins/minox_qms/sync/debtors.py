@@ -24,13 +24,15 @@ log = logging.getLogger(__name__)
 
 ENTITY = customers.MAPPING.entity
 UNASKED = "rejected debtors that QMS was not asked for"
+SEEN_UNTIL = "run of the latest rejected debtor that was seen to"
 
 
 def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
     """Note an error for every debtor in quarantine that QMS has, and no error for those that left it.
 
     Whether QMS has a debtor that the bookkeeping does not know is asked once, when it is rejected first (and again as
-    long as QMS gave no answer). A failure here is a warning.
+    long as QMS gave no answer; by a later run, when the one that rejected it did not come so far). A failure here is a
+    warning.
     """
     if not link.bookings.report_to_qms:
         return
@@ -42,10 +44,11 @@ def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings,
         ).all()
         known = known_references(connection, link.name, ENTITY)
         unasked = set(fact(connection, link.name, UNASKED) or ())
+        seen_until = fact(connection, link.name, SEEN_UNTIL) or 0
     asked = [
         row.source_key
         for row in rows
-        if (row.first_run == run.id or row.source_key in unasked)
+        if (row.first_run > seen_until or row.source_key in unasked)
         and row.source_key not in known
         and not row.source_key.startswith("#")
     ]
@@ -62,6 +65,9 @@ def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings,
         note_references(connection, link.name, ENTITY, found)
         if unasked != set(still_unasked):
             remember(connection, link.name, UNASKED, still_unasked)
+        latest = max((row.first_run for row in rows), default=0)
+        if latest > seen_until:
+            remember(connection, link.name, SEEN_UNTIL, latest)
         for row in rows:
             if row.source_key in known:
                 report(

@@ -15,6 +15,7 @@ from include.errors import ConfigurationError, ConnectorError, RefusedError
 from include.mapping.context import MappingContext
 from include.mapping.mapper import map_record
 from include.storage import bindings as store
+from include.storage.engine import database_error
 from include.storage.outcomes import read_at
 from include.storage.staging import read_staged
 from include.wire.decode import decode_record
@@ -222,6 +223,10 @@ class MasterDataLoader:
         except ConnectorError as error:
             self._count_failure(error)
             return Result(one, error=error)
+        except sa.exc.SQLAlchemyError as error:  # of the grant: no bug, and its own words quote rows
+            told = database_error(error)
+            self._count_failure(told)
+            return Result(one, error=told)
         except Exception as error:
             log.exception("Writing %s %s failed unexpectedly", self.mapping.qms, one.key)
             return Result(one, error=error)

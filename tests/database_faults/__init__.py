@@ -1,0 +1,1 @@
+"""What becomes of a run when its database fails it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ LINES = 10
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the sections that are asked for, and write the page after each."""
     options = _options(arguments)
+    if arguments is None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     command = "make bench" if arguments is None and len(sys.argv) <= 3 else "python -m benchmarks …"  # noqa: PLR2004 - the option and its value
     options.out.mkdir(parents=True, exist_ok=True)
     known = options.out / f"{NAME}.json"
@@ -55,7 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: text.split(","), default=SECTIONS, help=", ".join(SECTIONS))
     parser.add_argument("--repeat", type=int, default=3, help="turns")
     parser.add_argument("--repeat-large", type=int, default=1, help=f"turns of workloads from {LARGE} invoices on")
-    parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--customers", type=int, default=10_000, help="0: without master data")
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--invoices", type=_numbers, default=(1000, 10_000), help="sizes, with commas")
     parser.add_argument("--sizes", type=_numbers, default=(1000, 10_000, 100_000), help="of what is to grow")
@@ -83,7 +86,7 @@ def _tell_cell(cell: Cell) -> None:
 
 def _workloads(options: argparse.Namespace) -> list[Measured]:
     who = contenders(options.peers_python)
-    todo = [workloads.master_data(options.customers, options.items)]
+    todo = [workloads.master_data(options.customers, options.items)] if options.customers else []
     todo += [workloads.invoices(number, LINES) for number in options.invoices]
     cells: list[Cell] = []
     with workloads.postgres() as server:

@@ -289,6 +289,7 @@ booking = sa.Table(
     sa.Index("ix_booking_link_outcome", "link", "outcome", "invoice_header_id"),
     sa.Index("ix_booking_link_total", "link", "total"),
     sa.Index("ix_booking_link_updated_at", "link", "updated_at"),
+    sa.Index("ix_booking_excluded", "link", postgresql_where=sa.text("state = 'excluded'")),
     sa.Index("ix_booking_pdf", "link", postgresql_where=sa.text("pdf_state IN ('pending', 'sending', 'failed')")),
 )
 

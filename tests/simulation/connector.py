@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import gc
@@ -29,6 +30,7 @@ from minox_qms.operators import attach_pdfs, book_invoices, link, open_run
 from minox_qms.sync import booking_run, master_data, reports
 from minox_qms.sync.booking_run import BookingRun
 from minox_qms.sync.pdfs import PdfAttacher
+from minox_qms.sync.verdicts import Examiner
 from tests.simulation.process import KilledError, Process
 from tests.simulation.transport import Wire
 from tests.world import TaskInstance, _build, _state_before
@@ -227,6 +229,8 @@ class Connector:
         module(http)._Session = _Session
         module(http).DeadlineAdapter = lambda _deadline: Wire(world)
         module(booking_run).Flights = functools.partial(_SeededFlights, world)
+        for name in ("context", "company"):  # Python 3.11 locks them for all of a process, while they are made
+            vars(Examiner)[name].lock = contextlib.nullcontext()
         module(master_data).ThreadPoolExecutor = _OneByOne
         module(checks_engine)._Validator = _PlainValidator
         base.SystemHook.get_connection = staticmethod(self._connection)  # type: ignore[method-assign]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 MASTER = 5
 """Every so many schedules one is of master data."""
 
+LIMIT = 600
+"""Seconds that a process may take for its part; a schedule that hangs is a fault of the simulation."""
+
 PART = 10
 """Schedules that a process takes at a time."""
 
@@ -128,7 +131,11 @@ class Pool:
         while running or waiting:
             while waiting and len(running) <= self.workers:
                 running.add(self.processes.submit(_run_part, waiting.pop(0), broken))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, running = wait(running, LIMIT, FIRST_COMPLETED)
+            if not done:
+                for process in list(self.processes._processes.values()):
+                    process.kill()
+                raise TimeoutError(f"a part of seeds {seeds} did not end within {LIMIT} seconds")
             for one in done:
                 figures.join(one.result())
             if figures.failed and until_failed:

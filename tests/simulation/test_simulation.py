@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[2]
-SCHEDULES = 150
+SCHEDULES = 60
 HINTS: dict[str, int] = {}
 """Seeds from which on some of them are caught soon."""
 
@@ -52,4 +52,4 @@ def test_a_seed_is_replayed_at_the_prompt(pool: Pool) -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_connector_that_is_broken_on_purpose_is_caught(pool: Pool, name: str) -> None:
     first = HINTS.get(name, 1)
-    assert pool.run(range(first, first + 300), name, until_failed=True, part=3).failed
+    assert pool.run(range(first, first + 120), name, until_failed=True, part=3).failed

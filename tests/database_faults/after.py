@@ -53,9 +53,9 @@ def time_passes(world: BookingWorld) -> None:
 # -- invoices ----------------------------------------------------------------------------------------------------------
 
 
-def begin_invoices(world: BookingWorld) -> None:
-    """Two invoices that can be booked, with their PDFs, and one that cannot."""
-    world.begin_anew(attach_pdf=True)
+def begin_invoices(world: BookingWorld, at_once: int = 1) -> None:
+    """Two invoices that can be booked, with their PDFs, and one that cannot; one by one, commits have a fixed order."""
+    world.begin_anew(attach_pdf=True, minox_concurrency=at_once)
     world.add(*(invoice(key) for key in BOOKABLE), invoice(REJECTED, customer_code=None))
 
 

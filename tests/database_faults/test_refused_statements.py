@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.world import Ran
 
 WAYS = [
-    pytest.param(begin_invoices, first_run, invoices_are_right, id="invoices"),
+    pytest.param(lambda world: begin_invoices(world, at_once=4), first_run, invoices_are_right, id="invoices"),
     pytest.param(begin_master_data, lambda world: world.run_master_data(), master_data_is_right, id="master_data"),
 ]
 TABLES = {

@@ -262,6 +262,13 @@ def test_another_refresh_token_is_left_alone_while_the_grant_is_good(empty: sa.E
     assert tokens.presented() == ["seed-one"]
 
 
+def test_another_refresh_token_takes_over_when_the_stored_one_is_refused(empty: sa.Engine, tokens: TokenServer) -> None:
+    source(empty, site(tokens.url)).token()
+    tokens.valid = {"seed-two": "two"}
+    assert source(empty, site(tokens.url, "seed-two"), FakeTime()).renew("access-geheim-1") == "access-geheim-2"
+    assert tokens.presented() == ["seed-one", "refresh-geheim-1", "seed-two"]
+
+
 def test_two_connections_cannot_use_the_same_refresh_token(empty: sa.Engine, tokens: TokenServer) -> None:
     source(empty, site(tokens.url)).token()
     with pytest.raises(ConfigurationError, match="used by another connection"):

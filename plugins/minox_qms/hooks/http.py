@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable  # noqa: TC003 - resolved at run time by the dataclass
@@ -113,6 +114,25 @@ class Stats:
     retries: int = 0
     waits: int = 0
     waited: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(
+        self,
+        *,
+        request: str | None = None,
+        bytes_received: int = 0,
+        retries: int = 0,
+        waits: int = 0,
+        waited: float = 0.0,
+    ) -> None:
+        """Add to the figures; requests that overlap count from several threads."""
+        with self._lock:
+            if request is not None:
+                self.requests[request] += 1
+            self.bytes_received += bytes_received
+            self.retries += retries
+            self.waits += waits
+            self.waited += waited
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -309,7 +329,7 @@ class HttpClient:
             UnusableBodyError: The body is too long.
         """
         started = self._timing.monotonic()
-        self.stats.requests[f"{request.method} {request.template}"] += 1
+        self.stats.count(request=f"{request.method} {request.template}")
         headers = {"Accept": "application/json", "User-Agent": "minox-qms-connector", **dict(request.headers)}
         response = self._session.request(
             request.method,
@@ -335,7 +355,7 @@ class HttpClient:
             response.close()
             raise requests.exceptions.ReadTimeout(f"more than {self._limits.transfer} seconds")
         response.raw.release_conn()
-        self.stats.bytes_received += len(body)
+        self.stats.count(bytes_received=len(body))
         return Answer(response.status_code, response.headers, bytes(body))
 
     def _check_limits(self, size: int, started: float) -> None:
@@ -354,7 +374,7 @@ class HttpClient:
     def pause(self, seconds: float) -> None:
         """Sleep, and count it."""
         if seconds > 0:
-            self.stats.waited += seconds
+            self.stats.count(waited=seconds)
             self._timing.sleep(seconds)
 
     def hold(self, seconds: float) -> None:
@@ -444,7 +464,7 @@ class _Exchange:
         pause = timing.random() * min(limits.backoff_cap, limits.backoff * 2 ** (self._failures - 1))
         if self._failures >= limits.attempts or self._too_late(pause):
             self._give_up(outcome, detail)
-        self._client.stats.retries += 1
+        self._client.stats.count(retries=1)
         self._client.pause(pause)
 
     def _wait(self, outcome: Outcome, detail: str, answer: Answer | None) -> None:
@@ -456,7 +476,7 @@ class _Exchange:
         self._client.hold(seconds)
         if self._waits >= limits.waits or self._too_late(seconds):
             self._give_up(outcome, detail)
-        self._client.stats.waits += 1
+        self._client.stats.count(waits=1)
         log.info("%s asked us to wait %.1f seconds", NAMES[self._client.system], seconds)
         # A little more than was asked, by chance, so that workers do not all come back in the same moment.
         self._client.pause(self._client.timing.random() * min(1.0, seconds / 10))

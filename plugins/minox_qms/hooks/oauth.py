@@ -144,10 +144,12 @@ class TokenSource:
             grant = held.grant
             if grant.is_fresh(site.issuer, self._now()) and grant.access_token != rejected:
                 return grant
-            good = grant.state == "good" and grant.issuer == site.issuer and grant.sealed_refresh is not None
-            if good or self._may_use_seed(site, held):
-                return self._exchange(site, held, seed=None if good else site.seed)
-        return grant
+            if grant.state == "good" and grant.issuer == site.issuer and grant.sealed_refresh is not None:
+                grant = self._exchange(site, held, seed=None)
+                if grant.state == "good":
+                    return grant
+            # A new refresh token of the connection is for the day that the stored one is refused: this may be the day.
+            return self._exchange(site, held, seed=site.seed) if self._may_use_seed(site, held) else grant
 
     def _may_use_seed(self, site: Site, held: LockedGrant) -> bool:
         """Tell whether the connection brings a refresh token that was never used, here or by another connection."""

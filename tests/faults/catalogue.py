@@ -426,6 +426,7 @@ def _between(before: Callable[[Half], None], act: Callable[[Half], None]) -> Cal
 
 
 def _without(half: Half) -> None:
+    half.use_small_pages(1)
     if isinstance(half, ExportHalf):
         half.world.qms.edit(
             *({"entity": entity, "delete": ["2"], "log": False} for entity in ("OverviewInvoice", "Invoice")),

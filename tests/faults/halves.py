@@ -103,10 +103,10 @@ class Half:
         """Bring the records of the first state."""
         raise NotImplementedError
 
-    def use_small_pages(self) -> None:
+    def use_small_pages(self, size: int = 2) -> None:
         """Let lists have several pages."""
         for system in (self.world.minox, self.world.qms):
-            system.control("POST", "modes", {"page_size": 2})
+            system.control("POST", "modes", {"page_size": size})
 
     def run(self, run_id: str | None = None) -> Ran:
         """The run that meets the fault."""

@@ -491,13 +491,6 @@ def _next_page(times: int | None, rows: list[Any], following: str = "waar") -> C
     return _pages(go)
 
 
-def _empty_first_page(half: Half, place: Place) -> None:
-    path = r"/OverviewInvoice\?(?!.*skip)" if place.system == "qms" else "/customer$"
-    rule = {"action": "apply-then-replace", "find": r'"(collection|value)":\s*\[.*\]', "replace": r'"\1":[]'}
-    _spoil(half, Place(place.name, path), **rule, times=None)
-    half.run()
-
-
 # -- everything at once ------------------------------------------------------------------------------------------------
 
 
@@ -623,7 +616,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("paging", "row changed", _between(_otherwise, _as_it_was)),
     Fault("paging", "same page twice", _next_page(None, [{"id": 1}, {"id": 2}])),
     Fault("paging", "token repeats", _next_page(None, [])),
-    Fault("paging", "empty page with a token", _pages(_empty_first_page)),
+    Fault(
+        "paging", "empty page with a token", _never("read on where no row is lost (tests/hooks); else a shorter list")
+    ),
     Fault("paging", "token that leads nowhere", _next_page(1, [])),
     Fault("paging", "total changes", _never("neither system's lists carry a total")),
     Fault("wide", "administration off", _wide(404)),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 CLOCK = """
 CREATE SEQUENCE virtual_clock;
 CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
-  $$ SELECT timestamptz 'epoch' + pg_catalog.nextval('public.virtual_clock') * interval '1 microsecond' $$
+  $$ SELECT timestamptz 'epoch' + pg_catalog.nextval('public.virtual_clock') * interval '1 microsecond' $$;
+CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE AS
+  $$ SELECT timestamptz 'epoch' + last_value * interval '1 microsecond' FROM public.virtual_clock $$
 """
 """A clock that stands before PostgreSQL's own in the search path: every look at it is a microsecond later."""
 

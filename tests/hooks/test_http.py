@@ -206,6 +206,13 @@ def test_a_redirect_is_not_followed_and_its_body_not_awaited(
     assert [seen.path for seen in server.seen] == ["/row"]
 
 
+def test_the_body_of_a_redirect_has_the_limit_of_any_other(server: FakeServer, make: Callable[..., HttpClient]) -> None:
+    server.script.append(Reply(307, b"x" * 5_000, {"Location": f"{server.url}/login"}))
+    with pytest.raises(ContractViolationError, match="more than 1000 bytes"):
+        make(body=1_000).send(READ, body_of)
+    assert len(server.seen) == 1
+
+
 def test_netrc_does_not_replace_the_token(
     server: FakeServer, make: Callable[..., HttpClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

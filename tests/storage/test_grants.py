@@ -27,6 +27,7 @@ from include.storage.grants import (
     Cipher,
     GrantStore,
     LockedGrant,
+    Pair,
     fingerprint,
 )
 from include.storage.tables import oauth_grant
@@ -441,6 +442,11 @@ def test_the_key_file_is_made_once_for_its_owner_only(monkeypatch: pytest.Monkey
 
 
 # -- silence -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_pair_shows_neither_of_its_tokens() -> None:
+    pair = Pair("the-access-token", "the-refresh-token", 3600, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+    assert repr(pair) == "Pair(lifetime=3600)"
 
 
 def test_no_token_or_secret_in_logs_errors_or_reprs(

@@ -66,7 +66,16 @@ class Copy:
             if name and source.is_file():  # a tracked file may just have been deleted
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
+        # Tests that start Airflow set PYTHONPATH anew, to `config`: its processes must find the copy as well.
+        (directory / "config" / "sitecustomize.py").write_text(
+            f"import sys\n\nsys.path[:0] = {self._path!r}\n", encoding="utf-8"
+        )
         self._insist_on_own_code()
+
+    @property
+    def _path(self) -> list[str]:
+        """Where the copy's packages are."""
+        return [str(self.directory), str(self.directory / "plugins")]
 
     def without(self, guard: Guard) -> Seen:
         """Take a guard away, run its tests until one fails, and put it back."""
@@ -112,9 +121,8 @@ class Copy:
             raise RuntimeError(f"The copy's tests would not run the copy's code: {found.stdout or found.stderr}")
 
     def _call(self, command: list[str], seconds: int) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(str(self.directory / one) for one in (".", "plugins"))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MINOX_QMS_"))}
-        environment = {**kept, "PYTHONPATH": path}
+        environment = {**kept, "PYTHONPATH": os.pathsep.join(self._path)}
         environment.pop("AIRFLOW_HOME", None)  # the tests make one of their own
         return subprocess.run(
             command,

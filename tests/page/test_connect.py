@@ -114,6 +114,10 @@ def test_the_state_is_this_users_and_young(site: Site, admin: Visitor) -> None:
     assert sign_ins.take(site.database, state, "eva") is None
     assert sign_ins.take(site.database, state, "admin") == sign_ins.SignIn(LINK, "qms", "https://here")
     assert sign_ins.take(site.database, state, "admin") is None
+    state = sign_ins.begin(site.database, LINK, "qms", "https://here", "admin")
+    with site.database.begin() as connection:
+        connection.execute(sa.update(link_fact).where(mine).values(noted_at=old))
+    assert sign_ins.take(site.database, state, "admin") is None
 
 
 def test_a_refusal_changes_nothing(site: Site, admin: Visitor) -> None:

@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test simulate fault-matrix lint format lock docs screenshots fuzz expiries audit secrets bench
+.PHONY: help install install-dev demo demo-down test simulate fault-matrix lint format lock docs screenshots fuzz expiries audit secrets bench mutants
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ $(PEERS)/.installed: requirements-bench.txt $(VENV)/.installed-dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PEERS)
 	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --requirement requirements-bench.txt
 	@touch $@
+
+mutants: install-dev  ## Take every guard away in turn, and show which test misses it; 1 when none does
+	$(BIN)/python -m tests.mutants
 
 screenshots: install-dev  ## Take the screenshots of docs/screenshots anew, in Chromium
 	$(BIN)/python -m tests.browser.screenshots

@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CODE := $(wildcard include plugins sandbox dags demo deploy config benchmarks tests)
 PEERS := .local/bench/venv
+BENCH ?=
 WORKERS ?= 2
 AIRFLOW_PORT ?= 8080
 MINOX_PORT ?= 8701

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,13 @@ from benchmarks.report import DOCS, NAME, write
 from tests.world import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.figures import Measured
     from benchmarks.workloads import Cell
 
 SECTIONS = ("functions", "airflow", "pace", "slope", "workloads")
+Save = Callable[[Any], None]
 LARGE = 5000
 """Invoices from which on a workload has turns of its own number."""
 
@@ -34,22 +36,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if arguments is None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    command = "make bench" if arguments is None and len(sys.argv) <= 3 else "python -m benchmarks …"  # noqa: PLR2004 - the option and its value
+    command = _command(sys.argv[1:] if arguments is None else list(arguments))
     options.out.mkdir(parents=True, exist_ok=True)
     known = options.out / f"{NAME}.json"
     measured: Measured = json.loads(known.read_text("utf-8")) if known.exists() else {}
-    measure: dict[str, Callable[[argparse.Namespace], Any]] = {
+    measure: dict[str, Callable[[argparse.Namespace, Save], Any]] = {
         "functions": _functions,
-        "airflow": lambda given: airflow_overhead.measure(given.repeat, _tell),
+        "airflow": lambda given, _: airflow_overhead.measure(given.repeat, _tell),
         "pace": _pace,
         "slope": _slope,
         "workloads": _workloads,
     }
     for section in options.only:
         where = circumstances(command)
-        measured[section] = {"circumstances": where, "figures": measure[section](options)}
-        write(measured, options.out)
+
+        def save(figures: Any, section: str = section, where: Measured = where) -> None:
+            measured[section] = {"circumstances": where, "figures": figures}
+            write(measured, options.out)
+
+        save(measure[section](options, save))
     print(f"Written: {options.out / NAME}.md")
+
+
+def _command(words: list[str]) -> str:
+    """How this was asked for."""
+    given = [word for place, word in enumerate(words) if "--peers-python" not in words[max(0, place - 1) : place + 1]]
+    return f'make bench BENCH="{" ".join(given)}"' if given else "make bench"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -84,7 +96,7 @@ def _tell_cell(cell: Cell) -> None:
     )
 
 
-def _workloads(options: argparse.Namespace) -> list[Measured]:
+def _workloads(options: argparse.Namespace, save: Save) -> list[Measured]:
     who = contenders(options.peers_python)
     todo = [workloads.master_data(options.customers, options.items)] if options.customers else []
     todo += [workloads.invoices(number, LINES) for number in options.invoices]
@@ -94,10 +106,11 @@ def _workloads(options: argparse.Namespace) -> list[Measured]:
             large = one.direction == "invoices" and one.records >= LARGE
             turns = options.repeat_large if large else options.repeat
             cells += workloads.measure(server, one, who, turns, _tell_cell)
+            save([as_json(cell) for cell in cells])  # what was measured stays when the next is broken off
     return [as_json(cell) for cell in cells]
 
 
-def _functions(options: argparse.Namespace) -> Measured:
+def _functions(options: argparse.Namespace, _: Save) -> Measured:
     rates = _core("functions", min(10_000, max(options.sizes)))
     stream = [{"records": size} | _core("stream", size) for size in options.sizes]
     return {"rates": rates, "stream": stream}
@@ -114,12 +127,12 @@ def _core(what: str, number: int) -> Measured:
     return told
 
 
-def _pace(options: argparse.Namespace) -> list[Measured]:
+def _pace(options: argparse.Namespace, _: Save) -> list[Measured]:
     with workloads.postgres() as server:
         return _told(pace.measure(server, options.paced))
 
 
-def _slope(options: argparse.Namespace) -> list[Measured]:
+def _slope(options: argparse.Namespace, _: Save) -> list[Measured]:
     rows: list[Measured] = []
     with workloads.postgres() as server:
         for size in options.sizes:

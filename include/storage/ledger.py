@@ -98,6 +98,13 @@ def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set
     return set(connection.scalars(sa.select(booking.c.invoice_header_id).where(booking.c.link == link, which, settled)))
 
 
+def is_intended(connection: sa.Connection, link: str, invoice_header_id: int, entry_hash: str) -> bool:
+    """Tell whether this very entry may still go out."""
+    mine = sa.and_(booking.c.link == link, booking.c.invoice_header_id == invoice_header_id)
+    intended = sa.and_(booking.c.state == "sending", booking.c.entry_hash == entry_hash)
+    return bool(connection.scalar(sa.select(sa.exists().where(mine, intended))))
+
+
 def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
     """Invoices whose entry may have gone out without an answer."""
     rows = connection.execute(sa.select(*_COLUMNS).where(booking.c.link == link, booking.c.state == "sending"))

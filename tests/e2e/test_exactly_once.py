@@ -16,7 +16,7 @@ import pytest
 
 from include.errors import AccessError, TransientError
 from include.storage.actions import exclude_invoice, include_invoice, reoffer_invoices
-from minox_qms.hooks.http import Limits
+from minox_qms.hooks.http import HttpClient, Limits
 from minox_qms.sync.booking_run import BookingRun
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, MORNING, batch_of, invoice, number_of
@@ -560,6 +560,36 @@ def test_a_run_that_was_taken_over_sends_nothing_more(world: BookingWorld, monke
     assert "took over" in str(ran.tasks["book"])
     assert world.puts() == []
     assert world.of() == {"1": "failed: technical"}
+
+
+OVERTAKEN = {
+    "another run": "WITH other AS (INSERT INTO sync_run (link, direction, dag_id, run_id, plan) "
+    "VALUES ('test', 'qms_to_minox', 'd', 'other', '{}') RETURNING id) "
+    "UPDATE run_claim SET run = (SELECT id FROM other)",
+    "another try": "UPDATE booking SET state = 'booked', outcome = 'booked'",
+}
+
+
+@pytest.mark.parametrize("by", OVERTAKEN)
+def test_a_task_that_stood_still_before_its_put_sends_nothing(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    world.add(invoice(1))
+    await_turn = HttpClient.await_turn
+    overtaken = []
+
+    def stand_still(self: HttpClient) -> None:
+        await_turn(self)
+        if not overtaken and world.scalar("SELECT count(*) FROM booking_attempt WHERE what = 'put'"):
+            overtaken.append(by)
+            world.execute(OVERTAKEN[by])
+
+    monkeypatch.setattr(HttpClient, "await_turn", stand_still)
+    ran = world.run()
+    assert overtaken == [by]
+    assert not ran.is_good
+    assert world.puts() == []
+    assert world.ledger(1).state == ("sending" if by == "another run" else "booked")
 
 
 def test_a_run_with_an_older_copy_changes_nothing(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:

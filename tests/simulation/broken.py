@@ -49,7 +49,7 @@ def _intent_not_committed() -> Any:
             return True
         return real(connection, link, number, values, **options)
 
-    return mock.patch.object(ledger, "note", note)
+    return _all([mock.patch.object(ledger, "note", note), mock.patch.object(ledger, "is_intended", return_value=True)])
 
 
 def _no_claim() -> Any:
@@ -61,8 +61,13 @@ def _no_claim() -> Any:
             options["unless"] = ()
         return real(connection, link, number, values, **options) or True
 
-    patches = [mock.patch.object(posting, "holds_claim", return_value=True), mock.patch.object(ledger, "note", note)]
-    return _all(patches)
+    return _all(
+        [
+            mock.patch.object(posting, "insist_on_claim"),
+            mock.patch.object(ledger, "is_intended", return_value=True),
+            mock.patch.object(ledger, "note", note),
+        ]
+    )
 
 
 def _no_look_at_receivables() -> Any:
@@ -102,8 +107,7 @@ def _exclusion_ignored() -> Any:
         rows = real(self, keys)
         return {key: row for key, row in rows.items() if row.state != "excluded"}
 
-    patches = [mock.patch.object(BookingRun, "_known", known), _no_claim()]
-    return _all(patches)
+    return _all([mock.patch.object(BookingRun, "_known", known), _no_claim()])
 
 
 def _refresh_not_stored() -> Any:

@@ -16,6 +16,7 @@ from include.storage import ledger
 from include.storage.engine import database_error
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes, read_at
 from include.storage.previews import note_preview
+from include.storage.runs import insist_on_claim
 from include.storage.staging import staged_keys
 from include.storage.tables import sync_outcome, sync_run_entity
 from include.wire.text import identifier, text
@@ -169,6 +170,7 @@ class BookingRun:
                     return
                 continue
             with self.engine.begin() as connection:
+                insist_on_claim(connection, self.run)
                 self.notes.answered(connection, row.invoice_header_id, found)
                 if key not in staged:
                     self._count_in(connection, Outcome(key, found.outcome, found.reason, found.message))
@@ -349,6 +351,8 @@ class BookingRun:
         number = int(invoice.key)
         posted = poster.post(number, batch_of(self.link, number), entry, on_turn=on_turn)
         with self.engine.begin() as connection:
+            if posted.outcome != "booked":  # that is so, whoever has gone on with it meanwhile
+                insist_on_claim(connection, self.run)
             self.notes.posted(connection, verdict, posted, invoice.payload)
         log.info("Invoice %d: %s", number, posted.outcome)
         return posted.error

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from include.errors import ConnectorError, RefusedError, TransientError, UnknownOutcomeError
 from include.storage import ledger
-from include.storage.runs import RunBusyError, holds_claim
+from include.storage.runs import RunBusyError, insist_on_claim
 from include.wire.text import text
 
 if TYPE_CHECKING:
@@ -83,11 +84,7 @@ class Poster:
         }
         try:
             with self.engine.begin() as connection:
-                if not holds_claim(connection, self.run):
-                    raise RunBusyError(
-                        f"Another run took over {self.run.link} ({self.run.direction}); this one sends nothing more.",
-                        system="database",
-                    )
+                insist_on_claim(connection, self.run)
                 return ledger.note(
                     connection,
                     self.run.link,
@@ -111,21 +108,28 @@ class Poster:
             batch: Id of the batch.
             entry: The entry.
             on_turn: Called when its turn at Minox has come.
+
+        Raises:
+            RunBusyError: Another run, or another try of this task, has gone on with the invoice.
         """
         body = entry.body()
+        at_turn = partial(self._at_turn, invoice_header_id, entry, on_turn)
         lost: ConnectorError | None = None
         for turn in range(TRIES):
             if lost is not None:
                 self._pause(turn)
             attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
-                lines = self.minox.put_batch(batch, body, on_turn=on_turn)
+                lines = self.minox.put_batch(batch, body, on_turn=at_turn)
             except RefusedError as error:
                 self._end(attempt, "refused", error.messages)
                 return _refused(error, entry)
             except UnknownOutcomeError as error:
                 self._end(attempt, "unknown", [str(error)])
                 lost = error
+            except RunBusyError as error:
+                self._end(attempt, "not sent", [str(error)])
+                raise
             except ConnectorError as error:
                 self._end(attempt, "not sent", [str(error)])
                 return _not_sent(error)
@@ -139,6 +143,21 @@ class Poster:
         message = "Minox does not take the entry, nor refuse it; it does not have it, and the next run sends it again."
         detail = "" if lost is None else lost.detail
         return _not_sent(TransientError(message, detail=detail, system="minox", key=str(batch)))
+
+    def _at_turn(self, invoice_header_id: int, entry: Entry, on_turn: Callable[[], None] | None) -> None:
+        """See, right before the first byte, that the invoice is still this task's: it may have stood still meanwhile.
+
+        What it wrote down stays: whoever goes on looks the entry up.
+        """
+        with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
+            if not ledger.is_intended(connection, self.run.link, invoice_header_id, entry.content_hash):
+                raise RunBusyError(
+                    f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",
+                    system="database",
+                )
+        if on_turn is not None:
+            on_turn()
 
     def _pause(self, turn: int) -> None:
         """Wait longer each time, by chance, before an entry goes out again."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[2]
-SCHEDULES = 60
+SCHEDULES = 500
 HINTS: dict[str, int] = {}
 """Seeds from which on some of them are caught soon."""
 

@@ -576,7 +576,7 @@ def test_a_task_that_stood_still_before_its_put_sends_nothing(
 ) -> None:
     world.add(invoice(1))
     await_turn = HttpClient.await_turn
-    overtaken = []
+    overtaken: list[str] = []
 
     def stand_still(self: HttpClient) -> None:
         await_turn(self)

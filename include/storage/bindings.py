@@ -85,8 +85,27 @@ def bind(
     read_at: dt.datetime,
 ) -> None:
     """Note that QMS's record has these coupled fields now: written, or found equal."""
-    _upsert(
-        connection,
+    bind_all(connection, link, entity, [(source_key, qms_id, values)], read_at=read_at)
+
+
+def bind_all(
+    connection: sa.Connection,
+    link: str,
+    entity: str,
+    records: Iterable[tuple[str, int, Mapping[str, Any]]],
+    *,
+    read_at: dt.datetime,
+) -> None:
+    """Note which coupled fields QMS's records have now.
+
+    Args:
+        connection: In a transaction.
+        link: Name of the link.
+        entity: Of the records.
+        records: Per record its key in Minox, its key in QMS, and its coupled fields.
+        read_at: When the run began to read Minox.
+    """
+    rows = [
         {
             "link": link,
             "entity": entity,
@@ -95,13 +114,14 @@ def bind(
             "written": plain(values),
             "written_hash": values_hash(values),
             "read_at": read_at,
-            "written_at": sa.func.clock_timestamp(),
             "refused_hash": None,
             "refused_at": None,
             "refused_message": None,
             "reoffer": False,
-        },
-    )
+        }
+        for source_key, qms_id, values in records
+    ]
+    _upsert(connection, rows, written_at=sa.func.clock_timestamp())
 
 
 def refuse(
@@ -115,30 +135,30 @@ def refuse(
     read_at: dt.datetime,
 ) -> None:
     """Note that QMS refused these coupled fields, so that they are not offered again unasked."""
-    _upsert(
-        connection,
-        {
-            "link": link,
-            "entity": entity,
-            "source_key": source_key,
-            "read_at": read_at,
-            "refused_hash": values_hash(values),
-            "refused_at": sa.func.clock_timestamp(),
-            "refused_message": message,
-            "reoffer": False,
-        },
-    )
+    row = {
+        "link": link,
+        "entity": entity,
+        "source_key": source_key,
+        "read_at": read_at,
+        "refused_hash": values_hash(values),
+        "refused_message": message,
+        "reoffer": False,
+    }
+    _upsert(connection, [row], refused_at=sa.func.clock_timestamp())
 
 
-def _upsert(connection: sa.Connection, row: dict[str, Any]) -> None:
-    """Insert a binding or change the columns named."""
+def _upsert(connection: sa.Connection, rows: list[dict[str, Any]], **computed: sa.ColumnElement[Any]) -> None:
+    """Insert bindings, or change the columns named; the database computes some of them."""
+    if not rows:
+        return
+    statement = insert(binding).values(computed)
+    changed = [name for name in (*rows[0], *computed) if name not in {"link", "entity", "source_key"}]
     connection.execute(
-        insert(binding)
-        .values(row)
-        .on_conflict_do_update(
+        statement.on_conflict_do_update(
             index_elements=["link", "entity", "source_key"],
-            set_={name: value for name, value in row.items() if name not in {"link", "entity", "source_key"}},
-        )
+            set_={name: statement.excluded[name] for name in changed},
+        ),
+        rows,
     )
 
 

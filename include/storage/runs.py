@@ -252,10 +252,10 @@ def missed_runs(engine: sa.Engine, run: Run, entity: str) -> dict[int, dict[str,
         return {row.id: row.plan for row in connection.execute(query)}
 
 
-def holds_claim(connection: sa.Connection, run: Run) -> bool:
-    """Tell whether the link's direction is this run's, and keep it so until the transaction ends."""
+def holds_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -> bool:
+    """Tell whether the link's direction is this run's, and `keep` it so until the transaction ends."""
     mine = sa.select(run_claim.c.run).where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
-    return connection.scalar(mine.with_for_update(read=True)) == run.id
+    return connection.scalar(mine.with_for_update(read=True) if keep else mine) == run.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +292,18 @@ def covered_run(connection: sa.Connection, link: str, direction: str, entity: st
     return None if row is None else Covered(*row)
 
 
-def insist_on_claim(connection: sa.Connection, run: Run) -> None:
-    """See that the link's direction is still this run's, and keep it so until the transaction ends.
+def insist_on_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -> None:
+    """See that the link's direction is still this run's.
+
+    Args:
+        connection: Of the connector's database.
+        run: The run.
+        keep: Keep it so until the transaction ends. Without, nothing is written: cheap enough for every request.
 
     Raises:
         RunBusyError: Another run has taken over: this one was out of sight too long, and may change nothing more.
     """
-    if not holds_claim(connection, run):
+    if not holds_claim(connection, run, keep=keep):
         raise RunBusyError(
             f"Another run took over {run.link} ({run.direction}); this one sends and notes nothing more.",
             system="database",

@@ -54,7 +54,7 @@ RUNS: Final = (
     Guard(
         "whose direction it is",
         "include/storage/runs.py",
-        "return connection.scalar(mine.with_for_update(read=True)) == run.id",
+        "return connection.scalar(mine.with_for_update(read=True) if keep else mine) == run.id",
         "return True",
         "A run that was taken over goes on posting.",
         (f"{_RUNS}test_a_run_knows_whether_the_direction_is_still_its_own",),
@@ -113,7 +113,7 @@ EXACTLY_ONCE: Final = (
     Guard(
         "the claim when its turn has come",
         "plugins/minox_qms/sync/posting.py",
-        "insist_on_claim(connection, self.run)\n            if not",
+        "insist_on_claim(connection, self.run, keep=False)\n            if not",
         "if not",
         "A task that stood still before its request sends it though another run has taken over.",
         (f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",),

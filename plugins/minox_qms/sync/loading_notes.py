@@ -95,16 +95,8 @@ class LoadingNotes:
                 found = [(one.record.position, outcome, change.changes) for (one, _), outcome, change in rows]
                 note_previews(connection, self.run, self.entity, found)
                 return
-            for one, written in done:
-                store.bind(
-                    connection,
-                    self.run.link,
-                    self.entity,
-                    one.key,
-                    qms_id=written.qms_id,
-                    values=one.values,
-                    read_at=self.read_at,
-                )
+            bound = [(one.key, written.qms_id, one.values) for one, written in done]
+            store.bind_all(connection, self.run.link, self.entity, bound, read_at=self.read_at)
             store.note_changes(connection, self.run, self.entity, changes)
             note_outcomes(connection, self.run, self.entity, outcomes)
 

@@ -149,8 +149,8 @@ class Poster:
 
         What it wrote down stays: whoever goes on looks the entry up.
         """
-        with self.engine.begin() as connection:
-            insist_on_claim(connection, self.run)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            insist_on_claim(connection, self.run, keep=False)
             if not ledger.is_intended(connection, self.run.link, invoice_header_id, entry.content_hash):
                 raise RunBusyError(
                     f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",

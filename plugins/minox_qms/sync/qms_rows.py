@@ -61,8 +61,8 @@ class QmsRows:
         Raises:
             RunBusyError: One has; its rows are newer than what this run knows.
         """
-        with self.engine.begin() as connection:
-            insist_on_claim(connection, self.run)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            insist_on_claim(connection, self.run, keep=False)
 
     def _read(self, raw: bytes) -> Row:
         """Read a row for writing it back."""

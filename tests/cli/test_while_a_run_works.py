@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typer.testing import CliRunner
 
@@ -37,13 +37,13 @@ def test_an_invoice_that_is_excluded_while_a_run_posts_is_not_booked(
 
     with a_world(tmp_path, database, monkeypatch, "demo") as world:
 
-        def and_somebody_excludes(hook: MinoxHook, batch_id: uuid.UUID, body: bytes) -> list[StoredLine]:
+        def and_somebody_excludes(hook: MinoxHook, batch_id: uuid.UUID, body: bytes, **how: Any) -> list[StoredLine]:
             if not excluded:
                 number = world.scalar("SELECT max(invoice_header_id) FROM booking WHERE state = 'open'")
                 excluded.append(f"id:{number}")
                 done = CliRunner().invoke(app, ["exclude", *excluded, "--reason", "Booked by hand.", "--by", "anna"])
                 assert done.exit_code == 0, done.output
-            return put_batch(hook, batch_id, body)
+            return put_batch(hook, batch_id, body, **how)
 
         monkeypatch.setattr(MinoxHook, "put_batch", and_somebody_excludes)
         ran = world.run_invoices(dates=FIRST_DAYS)

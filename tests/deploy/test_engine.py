@@ -30,7 +30,7 @@ KNOWN = {"SET": "value", "EMPTY": ""}
         ("${EMPTY?}", ""),
         ("${SET:+there}|${EMPTY:+there}|${EMPTY+there}|${NONE+there}", "there||there|"),
         ("$$SET", "$SET"),
-        ("a://b:${SET:?needed}@c", "a://b:value@c"),
+        ("a/b:${SET:?needed}@c", "a/b:value@c"),
     ],
 )
 def test_variables_are_put_in(text: str, expected: str) -> None:
@@ -90,10 +90,9 @@ def test_a_container_gets_its_services_environment_and_nothing_else(
     worker = engine.container("worker", 2)
     seen = engine.environment(worker)
     assert seen["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
-    assert seen["MINOX_QMS_DATABASE_URL"] == (
-        f"postgresql+psycopg://minox_qms:of-minox_qms_db_password@{postgres.address}/minox_qms"
-    )
-    assert seen["AIRFLOW__CELERY__BROKER_URL"] == f"redis://:of-redis_password@{redis.address}:6379/0"
+    database, broker = "of-minox_qms_db_password", "of-redis_password"
+    assert seen["MINOX_QMS_DATABASE_URL"] == f"postgresql+psycopg://minox_qms:{database}@{postgres.address}/minox_qms"
+    assert seen["AIRFLOW__CELERY__BROKER_URL"] == f"redis://:{broker}@{redis.address}:6379/0"
     assert seen["AIRFLOW_HOME"] == str(worker.home) != engine.environment(engine.container("worker"))["AIRFLOW_HOME"]
     assert seen["AIRFLOW__CORE__DAGS_FOLDER"] == str(CHECKOUT / "dags")
     assert seen["MINOX_QMS_LINKS_DIR"] == str(project / "config" / "links")

@@ -147,7 +147,6 @@ BROKEN: dict[str, Callable[[], Any]] = {
     "no look-up": _no_look_up,
     "random batch id": _random_id,
     "intent not committed": _intent_not_committed,
-    "no claim": _no_claim,
     "no look at receivables": _no_look_at_receivables,
     "open invoices forgotten": _open_forgotten,
     "doubt counts as good": _doubt_is_good,

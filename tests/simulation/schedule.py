@@ -140,6 +140,8 @@ class Schedule:
         self.world.faults.heal()
         self._reconnect()
         self._interval(self._job())
+        if self._reconnect():  # a process that died while it refreshed took the tokens with it: only now that shows
+            self._interval(self._job())
         self.after_first = self.world.clock.micros
         self.held_at_first = set(self.world.minox.batches)
         self.end += 5 * QUARTER
@@ -234,10 +236,11 @@ class Schedule:
             self.counts["runs over a range of dates"] += 1
             self._run(self._job(from_date="2026-02-01", to_date="2026-03-31"))
 
-    def _reconnect(self) -> None:
-        """A person connects again what was refused, as the alert asks for."""
+    def _reconnect(self) -> bool:
+        """A person connects again what was refused, as the alert asks for; tells whether there was anything."""
         rows = self.connector.database.rows("SELECT conn_id FROM oauth_grant WHERE state = 'refused' ORDER BY 1")
         for (conn_id,) in rows:
             system = conn_id.partition("_")[0]
             if self.world.seeds[system] not in {None, ""}:
                 self.people.reconnect(system)
+        return bool(rows)

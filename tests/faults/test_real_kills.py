@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.storage import runs
-from include.storage.runs import RunBusyError
-from tests.e2e.booking_world import MORNING, batch_of
+from tests.e2e.booking_world import MORNING
 from tests.faults import apart
 from tests.faults.halves import ExportHalf, Half, ImportHalf
 from tests.faults.instrument import Place
@@ -151,34 +149,6 @@ def test_a_command_that_is_killed_is_made_up_for(halves: dict[str, Half], monkey
             assert process.wait(timeout=60) == -KILL
         finally:
             process.kill()
-    assert make_right(half) == []
-
-
-def test_a_request_that_arrives_after_its_process_and_its_successor_are_gone_changes_nothing(
-    halves: dict[str, Half], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    half = begin(halves, "export", monkeypatch)
-    with held(half, PUT, "hold") as process:
-        os.kill(process.pid, signal.SIGKILL)
-    half.unfenced = True
-    assert half.run_again().is_good
-    half.world.minox.control("POST", "faults/release")
-    until(lambda: half.world.minox.requests("PUT", batch_of(1))[0]["status"] == 200, "the late request")
-    assert make_right(half) == []
-
-
-def test_a_process_that_sleeps_keeps_its_direction(halves: dict[str, Half], monkeypatch: pytest.MonkeyPatch) -> None:
-    half = begin(halves, "export", monkeypatch)
-    monkeypatch.setitem(runs.working.__wrapped__.__kwdefaults__, "wait_seconds", 0.2)  # type: ignore[attr-defined]
-    with held(half, PUT, APPLIED) as process:
-        os.kill(process.pid, signal.SIGSTOP)
-        successor = half.run_again()
-        assert isinstance(successor.tasks["open_run"], RunBusyError)
-        os.kill(process.pid, signal.SIGCONT)
-        half.world.minox.control("POST", "faults/release")
-        process.join(300)
-        assert process.exitcode == 0
-    assert len(half.world.minox.requests("PUT")) == 2
     assert make_right(half) == []
 
 

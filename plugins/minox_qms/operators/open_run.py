@@ -64,7 +64,8 @@ class OpenRunOperator(LinkOperator):
         if all(given):
             return _instant(params["interval_start"]), _instant(params["interval_end"])
         dag_run = context["dag_run"]
-        now = dag_run.run_after or dt.datetime.now(dt.UTC)
+        now = dt.datetime.now(dt.UTC)
+        now = min(now, dag_run.run_after or now)
         start = context.get("data_interval_start") or now - QUARTER
         end = context.get("data_interval_end") or now
         if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "manual":

@@ -49,7 +49,8 @@ def _check(copies: SimpleQueue[Copy], guard: Guard) -> Seen:
         seen = copy.without(guard)
     finally:
         copies.put(copy)
-    print(f"{guard.name:<58} {seen.missed_by or 'NOT MISSED: ' + seen.problem}", flush=True)  # noqa: T201
+    what = seen.missed_by or f"NOT MISSED: {seen.problem}"
+    print(f"{guard.name:<56} {seen.seconds:>4.0f} s  {what}", flush=True)  # noqa: T201
     return seen
 
 

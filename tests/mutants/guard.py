@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,10 +46,12 @@ class Seen:
     Attributes:
         missed_by: The first test that failed; None when the guard is not missed as it should be.
         problem: Why not; empty when it is.
+        seconds: How long its tests ran.
     """
 
     missed_by: str | None
     problem: str = ""
+    seconds: float = 0.0
 
 
 class Copy:
@@ -84,8 +87,10 @@ class Copy:
         if whole.count(guard.code) != 1:
             return Seen(None, f"the fragment occurs {whole.count(guard.code)} times in {guard.file}")
         file.write_text(whole.replace(guard.code, guard.without), encoding="utf-8")
+        begun = time.monotonic()
         try:
-            return self._judge(self.run(guard.tests, "-x"))
+            seen = self._judge(self.run(guard.tests, "-x"))
+            return replace(seen, seconds=time.monotonic() - begun)
         except subprocess.TimeoutExpired:
             return Seen(None, f"the tests did not end within {SECONDS} seconds")
         finally:

@@ -36,7 +36,7 @@ RUNS: Final = (
         (f"{_RUNS}test_two_runs_at_once_wait_for_each_other", f"{_ONCE}test_two_runs_of_a_link_are_never_both_at_work"),
     ),
     Guard(
-        "the lock of a run at work",
+        "lock: a run at work holds its direction",
         "include/storage/runs.py",
         "holder.execute(sa.select(sa.func.pg_advisory_lock_shared(_RUN_LOCK + run.id)))",
         "holder.execute(sa.select(sa.literal(1)))",
@@ -68,7 +68,7 @@ RUNS: Final = (
         (f"{_LEDGER}test_nothing_goes_out_for_a_run_that_was_taken_over",),
     ),
     Guard(
-        "conservation when a run is closed",
+        "conservation: records are the sum of outcomes",
         "include/storage/runs.py",
         "if extracted != sums.get(entity, 0)",
         "if False",
@@ -103,7 +103,7 @@ RUNS: Final = (
 
 EXACTLY_ONCE: Final = (
     Guard(
-        "the intent is committed before sending",
+        "intent: committed before sending",
         "plugins/minox_qms/sync/posting.py",
         "with self.engine.begin() as connection:\n                insist_on_claim",
         "with self.engine.connect() as connection:\n                insist_on_claim",
@@ -178,7 +178,7 @@ EXACTLY_ONCE: Final = (
         (f"{_ONCE}test_a_booked_invoice_is_never_sent_again_whatever_the_settings_become",),
     ),
     Guard(
-        "a change after booking",
+        "hash: a change after booking",
         "plugins/minox_qms/sync/verdicts.py",
         "if known.booked_source_hash is None or is_same(source, known.booked_source_hash):",
         "if True:",
@@ -317,7 +317,7 @@ EXACTLY_ONCE: Final = (
 
 MONEY: Final = (
     Guard(
-        "debit equals credit",
+        "balance: debit equals credit",
         "include/bookings/entry.py",
         "    if difference:\n        raise InvariantError(",
         "    if False:\n        raise InvariantError(",
@@ -416,7 +416,7 @@ MASTER_DATA: Final = (
         (f"{_RULES}test_a_change_in_qms_to_a_coupled_field_stays_until_minox_changes",),
     ),
     Guard(
-        "nothing is written when nothing changed",
+        "hash: nothing is written when nothing changed",
         "plugins/minox_qms/sync/master_data.py",
         "return known.written_hash == one.digest and known.refused_hash is None and not known.reoffer",
         "return False",
@@ -539,7 +539,7 @@ TALKING: Final = (
         (f"{_PAGES}test_what_comes_twice_fails",),
     ),
     Guard(
-        "pages have an end",
+        "loop limit: pages have an end",
         "plugins/minox_qms/hooks/pages.py",
         'raise _violation(system, entity, f"has no end after {MAX_PAGES} pages")',
         "return",
@@ -547,7 +547,7 @@ TALKING: Final = (
         (f"{_PAGES}test_a_list_without_end_fails",),
     ),
     Guard(
-        "attempts have an end",
+        "loop limit: attempts have an end",
         "plugins/minox_qms/hooks/http.py",
         "if self._failures >= limits.attempts or self._too_late(pause):",
         "if self._too_late(pause):",
@@ -694,7 +694,7 @@ SECRETS: Final = (
         (f"{_REFUSED}test_the_error_names_the_database_and_no_row",),
     ),
     Guard(
-        "a sign-in is its user's",
+        "state of OAuth: a sign-in is its user's",
         "plugins/minox_qms/page/sign_ins.py",
         'link_fact.c.value["person"].astext == person, ',
         "",
@@ -710,7 +710,7 @@ SECRETS: Final = (
         (f"{_CONNECT}test_the_state_is_this_users_and_young",),
     ),
     Guard(
-        "what was pasted answers this sign-in",
+        "state of OAuth: what was pasted answers this sign-in",
         "plugins/minox_qms/connect.py",
         "if not hmac.compare_digest(given.encode(), state.encode()):",
         "if False:",
@@ -721,7 +721,7 @@ SECRETS: Final = (
 
 PAGE: Final = (
     Guard(
-        "every route asks for the user",
+        "auth on the page: every route asks for the user",
         "plugins/minox_qms/page/app.py",
         "dependencies=[Depends(get_user)]",
         "dependencies=[]",

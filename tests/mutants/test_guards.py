@@ -9,6 +9,7 @@ import pytest
 from tests.mutants.guard import ROOT, Copy, Guard
 from tests.mutants.guards import GUARDS
 
+SPECIFIED = ("lock", "intent", "hash", "balance", "conservation", "loop limit", "state of OAuth", "auth on the page")
 CHEAP = ("a page that comes twice", "plain http to another machine", "the limit of rounding")
 
 
@@ -34,6 +35,11 @@ def test_every_named_test_exists() -> None:
 def test_names_are_unique_and_there_are_many() -> None:
     names = [guard.name for guard in GUARDS]
     assert len(set(names)) == len(names) >= 40
+
+
+@pytest.mark.parametrize("what", SPECIFIED)
+def test_what_must_be_guarded_is_there_by_name(what: str) -> None:
+    assert [guard for guard in GUARDS if guard.name.startswith(f"{what}: ")]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Metrics, lineage and assets, as a real Airflow sees them: one run of each direction over the stand-ins."""
+"""Metrics, lineage, assets and pools, as a real Airflow sees them: one run of each direction over the stand-ins."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Ended:
     events: list[list[Any]]
     metrics: list[str]
     lineage: list[dict[str, Any]]
+    queued: dict[str, list[str]]
 
     def value(self, name: str) -> str:
         """Value and kind of the one metric of this name."""
@@ -113,7 +114,7 @@ def run(world: BookingWorld, tmp_path_factory: pytest.TempPathFactory) -> Any:
         assert done.returncode == 0, done.stderr[-3000:]
         left = json.loads(answer.read_text())
         lineage = [json.loads(line) for line in log.read_text().splitlines()]
-        return Ended(left["state"], left["tasks"], left["events"], collector.lines, lineage)
+        return Ended(left["state"], left["tasks"], left["events"], collector.lines, lineage, left["queued"])
 
     return once
 
@@ -123,6 +124,11 @@ def master_data(run: Any) -> Ended:
     ended: Ended = run("minox_master_data__test")
     assert ended.state == "success"
     return ended
+
+
+def test_a_scheduler_leaves_the_run_to_the_process_that_began_it(master_data: Ended) -> None:
+    assert master_data.queued["without_slots"] == []
+    assert len(master_data.queued["with_a_slot"]) == 1
 
 
 def test_metrics_carry_outcomes_durations_and_requests(master_data: Ended) -> None:

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from include.errors import ConfigurationError, ConnectorError
 from include.settings.load import PROJECT_ROOT
@@ -21,7 +23,11 @@ from include.storage.home import state_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow.sdk import DAG
+
 NOT_BY_A_SCHEDULER = dt.timedelta(days=1)
+POOL = "minox_qms_command_line"
+POOL_DESCRIPTION = "Tasks of `minox-qms run`. It works through them itself; without slots no scheduler takes them up."
 
 
 def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, str]:
@@ -109,6 +115,20 @@ def _test(dag_id: str, conf: dict[str, Any]) -> tuple[str, str]:
     dag = bag.dags.get(dag_id)
     if dag is None:
         raise ConfigurationError(f"There is no DAG {dag_id}.", detail="; ".join(bag.import_errors.values()))
-    # A scheduler of the same Airflow takes up every run that may begin by now; this one is worked through here alone.
+    _keep_schedulers_off(dag)
     dag_run = dag.test(run_conf=conf, run_after=dt.datetime.now(dt.UTC) + NOT_BY_A_SCHEDULER)
     return str(getattr(dag_run.state, "value", dag_run.state)), str(dag_run.run_id)
+
+
+def _keep_schedulers_off(dag: DAG) -> None:
+    """See that only this process works through the DAG's run, also beside a scheduler of the same Airflow.
+
+    A scheduler looks after runs that may begin by now, and queues each scheduled task whose pool has a slot: so the run
+    begins for others later (`NOT_BY_A_SCHEDULER`), and its tasks are in a pool without slots.
+    """
+    from airflow.models.pool import Pool  # noqa: PLC0415 - Airflow takes seconds to import
+
+    with suppress(sa.exc.IntegrityError):  # made this moment by another
+        Pool.create_or_update_pool(POOL, slots=0, description=POOL_DESCRIPTION, include_deferred=False)
+    for task in dag.tasks:
+        task.pool = POOL

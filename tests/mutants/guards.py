@@ -81,7 +81,7 @@ RUNS: Final = (
         'outcomes = [Outcome(key, "failed", "technical", UNFINISHED) for key in keys if key not in noted]',
         "outcomes: list[Outcome] = []",
         "Staged records of a run whose task died have no outcome.",
-        (f"{_FAULTS}test_a_loader_that_is_killed_after_its_row_arrived_makes_no_second_one",),
+        ("tests/storage/test_settling.py::test_a_staged_record_that_no_task_came_to_has_failed",),
     ),
     Guard(
         "missed intervals",

@@ -92,6 +92,14 @@ RUNS: Final = (
         (f"{_SELECTION}test_the_interval_of_a_run_that_failed_is_made_up_for",),
     ),
     Guard(
+        "a pool without slots for the command line",
+        "plugins/minox_qms/cli/in_process.py",
+        "task.pool = POOL",
+        "task.pool = task.pool",
+        "A scheduler of the same Airflow takes up the tasks that `minox-qms run` works through.",
+        ("tests/alerts/test_in_airflow.py::test_a_scheduler_leaves_the_run_to_the_process_that_began_it",),
+    ),
+    Guard(
         "a lost connection is no bug of an invoice",
         "plugins/minox_qms/sync/booking_run.py",
         "except (ConfigurationError, TransientError, sa.exc.SQLAlchemyError):",

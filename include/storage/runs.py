@@ -2,8 +2,8 @@
 
 A run has several tasks, which may live in several processes. `run_claim` says which run a link's direction belongs
 to; while one of its tasks works, that task holds a shared advisory lock of the run on a connection of its own, which
-PostgreSQL lets go of the moment the process dies. Another run may take over when the owner is finished, or when none
-of its tasks works and it has not been seen for `GRACE_SECONDS`. Nothing depends on the claim for correctness (every
+PostgreSQL lets go of the moment the process dies. Another run may take over when none of the owner's tasks works, and
+the owner is finished or has not been seen for `GRACE_SECONDS`. Nothing depends on the claim for correctness (every
 write is guarded by what the database knows of the record): it keeps two runs from doing the same work.
 """
 
@@ -180,10 +180,10 @@ def _try_claim(engine: sa.Engine, run: Run) -> str | None:
             .join(sync_run, sync_run.c.id == run_claim.c.run)
             .where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
         ).one_or_none()
-        if row is not None and row.run != run.id and row.state == "running":
-            if row.idle <= GRACE_SECONDS or is_at_work(connection, row.run):
+        if row is not None and row.run != run.id:
+            if (row.state == "running" and row.idle <= GRACE_SECONDS) or is_at_work(connection, row.run):
                 return str(row.run_id)
-            connection.execute(sa.update(sync_run).where(sync_run.c.id == row.run).values(state="abandoned"))
+            connection.execute(_abandonment(row.run))
         now = sa.func.clock_timestamp()
         connection.execute(
             insert(run_claim)
@@ -193,6 +193,17 @@ def _try_claim(engine: sa.Engine, run: Run) -> str | None:
             )
         )
     return None
+
+
+def _abandonment(run: int) -> sa.Update:
+    """Note that a run will not go on, unless it has come to its end."""
+    return sa.update(sync_run).where(sync_run.c.id == run, sync_run.c.state == "running").values(state="abandoned")
+
+
+def abandon(engine: sa.Engine, run: Run) -> None:
+    """Note that a run left its work to another one: its last task never got the direction, and nothing else ends it."""
+    with engine.begin() as connection:
+        connection.execute(_abandonment(run.id))
 
 
 def replan(engine: sa.Engine, run: Run, plan: dict[str, Any]) -> None:

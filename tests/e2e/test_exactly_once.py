@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 
 from include.errors import AccessError, TransientError
 from include.storage.actions import exclude_invoice, include_invoice, reoffer_invoices
+from include.storage.runs import close_run, open_run, working
 from minox_qms.hooks.http import HttpClient, Limits
 from minox_qms.sync.booking_run import BookingRun
 from sandbox.data.invoices import Line
@@ -540,6 +542,24 @@ def test_two_runs_of_a_link_are_never_both_at_work(world: BookingWorld, monkeypa
     assert max(most) == 1
     assert all(ran.is_good for ran in runs), [ran.tasks for ran in runs]
     assert len(world.puts()) == 4
+
+
+def test_a_run_that_never_got_the_direction_ends_and_is_made_up_for(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(invoice(1))
+    monkeypatch.setitem(working.__wrapped__.__kwdefaults__, "wait_seconds", 0)  # type: ignore[attr-defined]
+    other = open_run(
+        world.database, link="test", direction="qms_to_minox", dag_id="d", run_id=uuid.uuid4().hex, plan={}
+    )
+    with working(world.database, other):
+        left = world.run_invoices(interval=MORNING)
+    assert not left.is_good
+    assert world.puts() == []
+    assert world.scalar("SELECT state FROM sync_run WHERE run_id = :run", run=left.run_id) == "abandoned"
+    close_run(world.database, other, good=True)
+    assert world.run_invoices(interval=AFTER).is_good
+    assert len(world.puts()) == 1
 
 
 def test_a_run_that_was_taken_over_sends_nothing_more(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,20 @@ def test_between_its_tasks_a_run_keeps_the_direction(database: sa.Engine) -> Non
         assert _owner(database, second) == second.id
 
 
+def test_a_task_started_anew_after_its_run_ended_keeps_the_direction_while_it_works(
+    database: sa.Engine,
+) -> None:
+    link = new_link()
+    first, second = new_run(database, link), new_run(database, link)
+    with working(database, first):
+        pass
+    close_run(database, first, good=True)
+    with working(database, first), pytest.raises(RunBusyError):
+        working(database, second, wait_seconds=0).__enter__()
+    with working(database, second, wait_seconds=0):
+        assert _state(database, first) == "good"
+
+
 def test_a_killed_process_is_taken_over(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     link = new_link()
     first, second = new_run(database, link), new_run(database, link)

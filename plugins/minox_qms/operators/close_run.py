@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConnectorError
 from include.storage.history import forget_old_changes
-from include.storage.runs import close_run, count_outcomes, failures_of, unfinished_entities
+from include.storage.runs import RunBusyError, abandon, close_run, count_outcomes, failures_of, unfinished_entities
 from include.storage.settling import settle
 from minox_qms.alerts.closing import after_run
 from minox_qms.metrics import note_outcomes
@@ -16,6 +16,8 @@ from minox_qms.sync.booking_notes import settle_invoices
 from minox_qms.sync.reports import Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
 
@@ -37,6 +39,14 @@ class CloseRunOperator(LinkOperator):
     def __init__(self, *, entities: list[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entities = entities
+
+    def _work_for(self, run: Run, settings: LinkSettings, context: Mapping[str, Any]) -> Any:
+        """Work for a run; one that never got the link's direction has come to its end too."""
+        try:
+            return super()._work_for(run, settings, context)
+        except RunBusyError:
+            abandon(self.engine, run)
+            raise
 
     def work(self, settings: LinkSettings, run: Run) -> dict[str, dict[str, int]]:
         """Return the number of records per entity and outcome."""

@@ -69,8 +69,12 @@ def _codes(world: World) -> list[str]:
         {"action": "apply-then-status", "status": 503, "headers": {"Retry-After": "0"}},
         {"action": "status", "status": 429, "headers": {"Retry-After": "0"}},
         {"action": "body", "body": "<html>onderhoud</html>"},
+        {"action": "body", "body": {"CustomerCompanyId": "1", "CompanyId": "3", "CustomerCode": "1", "Name": "Ander"}},
     ],
-    ids=lambda fault: f"{fault['action']} {fault.get('status', '')}{' with Retry-After' if 'headers' in fault else ''}",
+    ids=lambda fault: (
+        f"{fault['action']} {fault.get('status', '')}{' with Retry-After' if 'headers' in fault else ''}"
+        f"{' of another' if isinstance(fault.get('body'), dict) else ''}"
+    ),
 )
 def test_a_create_without_a_good_answer_makes_one_row(world: World, fault: dict[str, Any]) -> None:
     give(world, "customer", *(customer(number) for number in (1, 2, 3)))

@@ -246,7 +246,13 @@ def test_a_warning_of_minox_is_told_and_stays_when_the_invoice_is_seen_again(wor
 
 
 @pytest.mark.parametrize(
-    "fault", [{"action": "apply-then-drop"}, {"action": "apply-then-status", "status": 500}, {"action": "drop"}]
+    "fault",
+    [
+        {"action": "apply-then-drop"},
+        {"action": "apply-then-status", "status": 500},
+        {"action": "drop"},
+        {"action": "body", "body": {"EntityStateId": "999", "EntityType": "InvoiceHeader", "EntityId": "777"}},
+    ],
 )
 def test_a_lost_answer_makes_no_second_row(world: BookingWorld, fault: dict[str, Any]) -> None:
     world.add(invoice(1))

@@ -143,6 +143,7 @@ def test_create(server: FakeServer, hook: QmsHook) -> None:
         Reply(201, b""),
         Reply(201, {"VatCodeId": None}),
         Reply(201, {"VatCodeId": True}),
+        Reply(201, {**ROW, "Code": "2"}),
         Reply(200, "<html>"),
         Reply(204),
         Reply(201, ROW, fault="truncate"),
@@ -157,6 +158,12 @@ def test_create_whose_outcome_is_unknown_is_sent_once(server: FakeServer, hook: 
     with pytest.raises(UnknownOutcomeError):
         hook.create("VatCode", {"Code": "1"})
     assert len(calls(server)) == 1
+
+
+def test_create_takes_a_row_that_writes_its_code_otherwise(server: FakeServer, hook: QmsHook) -> None:
+    row = {**ROW, "Code": "ab "}
+    answers(server, {f"POST {ROOT}/VatCode": Reply(201, row)})
+    assert hook.create("VatCode", {"Code": "AB"}) == row
 
 
 def test_create_refused(server: FakeServer, hook: QmsHook) -> None:

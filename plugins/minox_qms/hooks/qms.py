@@ -38,6 +38,8 @@ OF_COMPANY: Final = frozenset(
 _KEYS: Final = {"Invoice": "InvoiceHeaderId", "OverviewInvoice": "InvoiceHeaderId"}
 _JSON: Final = (("Content-Type", "application/json"),)
 _NOT_FOUND: Final = 404
+# Fields that say whose a row is: a new row brings back what was sent in them.
+_WHOSE: Final = ("Code", "ItemCode", "CustomerCode", "EntityType", "EntityId")
 
 
 class QmsHook(SystemHook):
@@ -146,7 +148,8 @@ class QmsHook(SystemHook):
 
         Raises:
             RefusedError: 400; `messages` holds QMS's findings.
-            UnknownOutcomeError: It may have been inserted: look for its code before it is inserted again.
+            UnknownOutcomeError: It may have been inserted: look for its code before it is inserted again. An answer
+                that brings another record's row counts as none.
             AccessError: 401, 403 or 404.
             TransientError: Nothing was sent, or QMS stays over its limit.
         """
@@ -160,7 +163,14 @@ class QmsHook(SystemHook):
             expected=frozenset({200, 201}),
             entity=entity,
         )
-        return self.client.send(request, lambda answer: _row(answer, entity, None))
+
+        def parse(answer: Answer) -> dict[str, Any]:
+            made = _row(answer, entity, None)
+            if any(_plain(made[name]) != _plain(row[name]) for name in _WHOSE if name in row and name in made):
+                raise UnusableBodyError("another row than the one that was sent")
+            return made
+
+        return self.client.send(request, parse)
 
     def replace(self, entity: str, key: int, row: Mapping[str, Any]) -> None:
         """Replace a whole row; what is left out becomes null, false or 0.
@@ -255,6 +265,11 @@ def _row(answer: Answer, entity: str, key: int | None) -> dict[str, Any]:
     if key is not None and found != key:
         raise UnusableBodyError("another row than the one asked for")
     return row
+
+
+def _plain(value: object) -> str:
+    """A value without what another way of writing it may change: 5 is "5", " Ab" is "ab"."""
+    return str(value).strip().casefold()
 
 
 def _pdf(answer: Answer) -> bytes | None:

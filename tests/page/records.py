@@ -114,7 +114,8 @@ def fill(engine: sa.Engine) -> None:
     for run in (master, invoices, reconciliation):
         close_run(engine, run, good=run is not reconciliation)
     with engine.begin() as connection:
-        connection.execute(sa.update(tables.sync_run).values(message=EVIL, figures={EVIL: EVIL}, plan={EVIL: EVIL}))
+        took = {EVIL: {"seconds": EVIL, "peak_megabytes": 284, "minox": {"requests": {f"GET {EVIL}": 3}}}, "x": EVIL}
+        connection.execute(sa.update(tables.sync_run).values(message=EVIL, figures=took, plan={EVIL: EVIL}))
     grant(engine)
 
 

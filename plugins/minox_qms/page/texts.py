@@ -151,7 +151,6 @@ DUTCH: dict[str, str] = {
     "Excluded by": "Uitgesloten door",
     "Expectation": "Verwachting",
     "Field of QMS": "Veld in QMS",
-    "Figures": "Cijfers",
     "First page": "Eerste bladzijde",
     "Go on": "Verder",
     "In Minox": "In Minox",
@@ -317,6 +316,12 @@ DUTCH: dict[str, str] = {
     "This form was not sent from this page. Reload the page and try again.": "Dit formulier kwam niet van deze "
     "bladzijde. Laad de bladzijde opnieuw en probeer het nog eens.",
     "Airflow does not give you permission for this.": "Airflow geeft u hiervoor geen toestemming.",
+    "What it took": "Wat het kostte",
+    "Task": "Taak",
+    "Seconds": "Seconden",
+    "Memory (MB)": "Geheugen (MB)",
+    "Requests": "Verzoeken",
+    "waited for the rate limit": "gewacht op de verzoeklimiet",
 }
 """Texts of the page, from English."""
 

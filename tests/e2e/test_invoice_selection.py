@@ -90,6 +90,16 @@ def test_invoices_of_other_companies_are_never_taken(world: BookingWorld) -> Non
     assert world.booked == {number_of(2)}
 
 
+def test_another_companys_invoice_is_not_taken_though_qms_sends_it(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    other = {"find": r'"CompanyId":\s*"3"', "replace": '"CompanyId":"4"'}
+    world.qms.spoil(method="GET", path="OverviewInvoice", action="apply-then-replace", times=None, **other)
+    assert world.of(world.run()) == {}
+    assert world.of(world.run(None)) == {}
+    world.qms.heal()
+    assert world.of(world.run(None)) == {"1": "booked"}
+
+
 def test_only_the_states_of_the_setting_are_booked(world: BookingWorld) -> None:
     states = ("Processed", "Sent", "Open", "Approved")
     world.add(*(invoice(key, state=state) for key, state in enumerate(states, 1)))

@@ -386,7 +386,7 @@ MONEY: Final = (
         'if "CompanyId" not in faulty and identifier(header.CompanyId) != str(self.link.qms.company_id):',
         "if False:",
         "Another company's invoices are booked in these books.",
-        (f"{_SELECTION}test_invoices_of_other_companies_are_never_taken",),
+        (f"{_SELECTION}test_another_companys_invoice_is_not_taken_though_qms_sends_it",),
     ),
     Guard(
         "the states that are booked",
@@ -402,7 +402,7 @@ MONEY: Final = (
         "any(start <= instant < end for start, end in intervals)",
         "any(start <= instant <= end for start, end in intervals)",
         "An instant belongs to two runs.",
-        (f"{_SELECTION}test_every_instant_belongs_to_one_half_open_interval",),
+        (f"{_SELECTION}test_ends_of_an_interval_may_have_fractions_of_seconds",),
     ),
 )
 

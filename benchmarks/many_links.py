@@ -11,15 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -28,21 +25,23 @@ import psutil  # type: ignore[import-untyped] # its types are a package of their
 import sqlalchemy as sa
 
 from benchmarks.figures import circumstances
+from benchmarks.installation import installed, write_links
 from demo import airflow, databases, environment, processes
 from demo.places import LINK, PROJECT, DemoError, Places
-from demo.sandbox import Sandbox
-from include.storage.embedded import stop_server
 from include.storage.retention import BOUNDED, KEPT
-from tests.world import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.installation import Installation
 
 MODULES = ("minox_master_data", "qms_invoices")
-DATASET = "generated:customers=300,items=60,invoices=50,lines=10"
-QUARTER = {"interval_start": "2026-01-02T10:00:00+00:00", "interval_end": "2026-01-02T10:15:00+00:00"}
-IDLE: dict[str, dict[str, str]] = {"minox_master_data": {}, "qms_invoices": QUARTER}
-LAST = ("api-server", "sandbox")
+START_SECONDS = 1200
+PATIENCE = {
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
+}
+STATES = "SELECT coalesce(state, 'none'), count(*) FROM task_instance GROUP BY 1"
 MEGABYTE = 2**20
 
 PROBE = """
@@ -181,20 +180,15 @@ def read_files(links: Path) -> dict[str, Any]:
     return found
 
 
-def write_links(directory: Path, number: int) -> list[str]:
-    """Write the files of so many links, of which one has the demo's name; returns their names."""
-    directory.mkdir(parents=True, exist_ok=True)
-    names = [LINK, *(f"link{one:04}" for one in range(1, number))]
-    content: dict[str, Any] = {name: dict(section) for name, section in SETTINGS.items()}
-    for system in ("minox", "qms"):
-        content[system]["conn_id"] = f"{system}_demo"
-    for name in names:
-        (directory / f"{name}.yaml").write_text(json.dumps(content), "utf-8")
-    return names
+def names_of(number: int) -> list[str]:
+    """Names of so many links, of which one is the demo's."""
+    return [LINK, *(f"link{one:04}" for one in range(1, number))]
 
 
-def run_quarters(number: int, slots: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Run both directions of all links at once: the first time, and then a quarter in which nothing changed.
+def run_quarter(number: int, slots: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Run both directions of all links at once over data that did not change since their first runs.
+
+    All DAGs are paused at first. Unpaused, each gets the run of the latest quarter from the scheduler.
 
     Args:
         number: Links.
@@ -202,59 +196,56 @@ def run_quarters(number: int, slots: int, tell: Callable[[str], None]) -> dict[s
         tell: Is told how far it is.
 
     Returns:
-        Figures of each round.
+        The quarter's figures.
     """
-    with _started(number, slots) as (places, client, server, names):
-        tell(f"Airflow is up with {client.known()} DAGs")
-        airflow_db, ours = server.set(database=databases.AIRFLOW), server.set(database=databases.CONNECTOR)
-        ids = [f"{module}__{name}" for name in names for module in MODULES]
-        for dag_id in ids:
-            client._send("PATCH", f"dags/{dag_id}", {"is_paused": False})  # noqa: SLF001 - the demo's own client
-        found = {}
-        for title in ("first", "idle"):
-            found[title] = _round(title, ids, places, client, server, airflow_db, ours, tell)
-        return {"links": number, "slots": slots, **found}
+    names = names_of(number)
+    with installed(names, **PATIENCE, AIRFLOW__CORE__PARALLELISM=str(slots)) as here:
+        client = Client(here.places.airflow)
+        client.wait_until_up(here.places)
+        client.add_connections(here.places)
+        first = [sys.executable, "-m", "benchmarks.first_runs", str(here.places.links), *names]
+        settings = {**environment.connection_variables(here.places), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+        subprocess.run(first, env=here.environment | settings, cwd=PROJECT, check=True, timeout=3600)
+        tell("the first runs are over")
+        end = time.monotonic() + START_SECONDS
+        while (known := client.known()) < number * 3 + 2:
+            if time.monotonic() > end:
+                raise DemoError(f"Airflow knows {known} DAGs only")
+            time.sleep(2)
+        return {"links": number, "slots": slots, **_quarter(names, here, client, tell)}
 
 
-def _round(
-    title: str,
-    ids: Sequence[str],
-    places: Places,
-    client: Client,
-    server: sa.URL,
-    airflow_db: sa.URL,
-    ours: sa.URL,
-    tell: Callable[[str], None],
-) -> dict[str, Any]:
-    """Start a run of every DAG, and measure until all are over."""
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    metadata = sa.create_engine(airflow_db, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    connector = sa.create_engine(ours, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    _wait_for_all(metadata, tell)  # the runs that Airflow began by itself when the DAGs were unpaused
-    before = {name: _state(one) for name, one in (("airflow", metadata), ("connector", connector))}
+def _quarter(names: Sequence[str], here: Installation, client: Client, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Unpause every DAG, and measure until all of them have run."""
+    urls = {
+        "server": here.server,
+        "airflow": here.server.set(database=databases.AIRFLOW),
+        "connector": here.server.set(database=databases.CONNECTOR),
+    }
+    engines = {
+        name: sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool) for name, url in urls.items()
+    }
+    server = engines.pop("server")
+    metadata = engines["airflow"]
+    before = {name: _state(one) for name, one in engines.items()}
+    dag_ids = [f"{module}__{name}" for name in names for module in MODULES]
     begun = time.monotonic()
-    with Watch(places, engine) as seen:
-        for dag_id in ids:
-            client.trigger(dag_id, {**IDLE[dag_id.partition("__")[0]], "round": title})
-        triggered = time.monotonic() - begun
-        _wait_for_all(metadata, tell)
+    with Watch(here.places, server) as seen:
+        for dag_id in dag_ids:
+            client.unpause(dag_id)
+        unpaused = time.monotonic() - begun
+        _wait_for(len(dag_ids), metadata, tell)
         seconds = time.monotonic() - begun
-    after = {name: _state(one) for name, one in (("airflow", metadata), ("connector", connector))}
-    mine = "FROM task_instance t JOIN dag_run r USING (dag_id, run_id) WHERE r.conf ->> 'round' = :title"
+    after = {name: _state(one) for name, one in engines.items()}
     with metadata.connect() as connection:
-        states: dict[str, int] = dict(
-            connection.execute(sa.text(f"SELECT t.state, count(*) {mine} GROUP BY 1"), {"title": title}).all()
-        )
-        bad = connection.scalar(
-            sa.text("SELECT count(*) FROM dag_run WHERE conf ->> 'round' = :title AND state <> 'success'"),
-            {"title": title},
-        )
-        task_seconds = connection.scalar(sa.text(f"SELECT sum(t.duration) {mine}"), {"title": title})
+        states: dict[str, int] = dict(connection.execute(sa.text(STATES)).all())
+        bad = connection.scalar(sa.text("SELECT count(*) FROM dag_run WHERE state <> 'success'"))
+        task_seconds = connection.scalar(sa.text("SELECT sum(duration) FROM task_instance"))
     return {
-        "runs": len(ids),
+        "runs": len(dag_ids),
         "bad_runs": bad,
         "seconds": round(seconds, 1),
-        "seconds_until_triggered": round(triggered, 1),
+        "seconds_until_unpaused": round(unpaused, 1),
         "tasks": states,
         "task_seconds": round(float(task_seconds or 0), 1),
         "most_connections": seen.connections,
@@ -265,14 +256,15 @@ def _round(
     }
 
 
-def _wait_for_all(metadata: sa.Engine, tell: Callable[[str], None]) -> None:
-    """Wait until no run is queued or running, for an hour at most."""
+def _wait_for(runs: int, metadata: sa.Engine, tell: Callable[[str], None]) -> None:
+    """Wait until so many runs are over, for an hour at most."""
     end = time.monotonic() + 3600
     told = time.monotonic()
+    over = "SELECT count(*) FROM dag_run WHERE state IN ('success', 'failed')"
     while time.monotonic() < end:
         with metadata.connect() as connection:
-            left = connection.scalar(sa.text("SELECT count(*) FROM dag_run WHERE state IN ('queued', 'running')"))
-        if not left:
+            left = runs - int(connection.scalar(sa.text(over)) or 0)
+        if left <= 0:
             return
         if time.monotonic() - told > 30:  # noqa: PLR2004 - seconds
             told = time.monotonic()
@@ -295,55 +287,6 @@ def _state(engine: sa.Engine) -> dict[str, int]:
     return found
 
 
-@contextmanager
-def _started(number: int, slots: int) -> Iterator[tuple[Places, Client, sa.URL, list[str]]]:
-    """Everything that the demo starts, with many links, on ports of its own and without a rate limit."""
-    home = Path(tempfile.mkdtemp(prefix="minox-qms-links-"))
-    places = Places(home, home / "links", "off", *_free_ports(3))
-    try:
-        names = write_links(places.links, number)
-        base = environment.clean() | {"NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "sandbox", "up", "--dataset", DATASET, "--rate-limit", "off"]
-        command += ["--minox-port", str(places.minox_port), "--qms-port", str(places.qms_port)]
-        processes.start("sandbox", command, base, files=places.processes, logs=places.logs, directory=PROJECT)
-        server = databases.start(places)
-        variables = environment.connector(places, databases.new_connector_database(server))
-        environment.write_passwords(places)
-        whole = base | variables | environment.airflow(places, databases.airflow_url(server))
-        whole |= {
-            "AIRFLOW__CORE__PARALLELISM": str(slots),
-            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
-            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
-        }
-        databases.new_airflow_database(server, whole)
-        airflow.start(places, whole)
-        Sandbox(places).wait()
-        client = Client(places.airflow)
-        client.wait_until_up(places)
-        end = time.monotonic() + 1200
-        while client.known() < number * 3 + 2:
-            if time.monotonic() > end:
-                raise DemoError(f"Airflow knows {client.known()} DAGs only")
-            time.sleep(2)
-        client.add_connections(places)
-        yield places, client, server, names
-    finally:
-        processes.stop(places.processes, LAST)
-        stop_server(places.postgres)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write the figures as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_links", description=__doc__)
@@ -358,12 +301,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     here = circumstances(f"python -m benchmarks.many_links --links {options.links} --slots {options.slots}")
     for number in options.read:
         with tempfile.TemporaryDirectory() as directory:
-            write_links(Path(directory), number)
+            write_links(Path(directory), names_of(number))
             known.setdefault("reading", {})[str(number)] = {**read_files(Path(directory)), "circumstances": here}
         print(f"read the files of {number} links", flush=True)
         options.out.write_text(json.dumps(known, indent=2) + "\n", "utf-8")
     if options.links:
-        found = run_quarters(options.links, options.slots, lambda text: print(text, flush=True))
+        found = run_quarter(options.links, options.slots, lambda text: print(text, flush=True))
         known.setdefault("running", {})[str(options.links)] = {**found, "circumstances": here}
         options.out.write_text(json.dumps(known, indent=2) + "\n", "utf-8")
     print(f"Written: {options.out}")

@@ -43,6 +43,11 @@ def connections(places: Places) -> dict[str, dict[str, object]]:
     }
 
 
+def connection_variables(places: Places) -> dict[str, str]:
+    """The same connections as environment variables, for processes that have no Airflow to ask."""
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(content) for name, content in connections(places).items()}
+
+
 def connector(places: Places, database: sa.URL) -> dict[str, str]:
     """What the connector itself needs: its database, its home, its links, a key for stored tokens.
 
@@ -120,7 +125,7 @@ def write_shell_file(places: Places, variables: dict[str, str]) -> None:
         places: Addresses and paths.
         variables: Those of the connector.
     """
-    known = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(content) for name, content in connections(places).items()}
+    known = connection_variables(places)
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in {**variables, **known}.items()]
     places.shell.touch(mode=0o600)
     places.shell.write_text("".join(lines))

@@ -14,7 +14,6 @@ from benchmarks import airflow_overhead, chart, core, pace, report, slope, workl
 from benchmarks.__main__ import main
 from benchmarks.contenders import BY_HAND, DLT, OURS, Contender, contenders
 from benchmarks.figures import circumstances
-from demo.places import Places
 from tests.world import ROOT
 
 if TYPE_CHECKING:
@@ -81,12 +80,10 @@ def test_the_core_functions() -> None:
 
 
 def test_the_empty_dags_have_the_shape_of_the_real_ones(tmp_path: Path) -> None:
-    places = Places(tmp_path, tmp_path / "links")
-    airflow_overhead._write_link(places)
-    airflow_overhead._write_dags(places, tmp_path / "dags")
-    bag = DagBag(str(tmp_path / "dags" / "empty_dags.py"))
+    folder = airflow_overhead.write_dags(tmp_path)
+    bag = DagBag(str(folder / "empty_dags.py"))
     assert not bag.import_errors
-    shapes = json.loads((tmp_path / "dags" / "shapes.json").read_text("utf-8"))
+    shapes = json.loads((folder / "shapes.json").read_text("utf-8"))
     assert set(bag.dags) == set(shapes) == {"empty__minox_master_data", "empty__qms_invoices"}
     for dag_id, dag in bag.dags.items():
         assert airflow_overhead._shape(dag) == shapes[dag_id]

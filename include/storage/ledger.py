@@ -17,8 +17,9 @@ A partial unique index keeps two invoices of a link from holding one number.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
+
+    from sqlalchemy.sql.dml import ReturningInsert, Update
 
     from include.storage.runs import Run
 
@@ -73,7 +76,24 @@ class DuePdf:
     pdf_state: str
 
 
+NOW: Final = sa.func.clock_timestamp()
+"""In place of a value: the database's time."""
+
 _COLUMNS = [booking.c[name] for name in LedgerRow.__dataclass_fields__]
+_IS_INTENDED = sa.select(
+    sa.exists().where(
+        booking.c.link == sa.bindparam("of_link"),
+        booking.c.invoice_header_id == sa.bindparam("of_id"),
+        booking.c.state == "sending",
+        booking.c.entry_hash == sa.bindparam("of_hash"),
+    )
+)
+_BEGIN_ATTEMPT = insert(booking_attempt).returning(booking_attempt.c.id)
+_END_ATTEMPT = (
+    sa.update(booking_attempt)
+    .where(booking_attempt.c.id == sa.bindparam("of_attempt"))
+    .values(answered_at=sa.func.clock_timestamp())
+)
 
 
 def rows_of(connection: sa.Connection, link: str, ids: Iterable[int]) -> dict[int, LedgerRow]:
@@ -100,9 +120,7 @@ def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set
 
 def is_intended(connection: sa.Connection, link: str, invoice_header_id: int, entry_hash: str) -> bool:
     """Tell whether this very entry may still go out."""
-    mine = sa.and_(booking.c.link == link, booking.c.invoice_header_id == invoice_header_id)
-    intended = sa.and_(booking.c.state == "sending", booking.c.entry_hash == entry_hash)
-    return bool(connection.scalar(sa.select(sa.exists().where(mine, intended))))
+    return bool(connection.scalar(_IS_INTENDED, {"of_link": link, "of_id": invoice_header_id, "of_hash": entry_hash}))
 
 
 def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
@@ -142,6 +160,7 @@ def note(
     *,
     read_at: dt.datetime,
     unless: Iterable[str] = (),
+    is_attempt: bool = False,
 ) -> bool:
     """Write what is known of an invoice now; a copy read earlier than the one the ledger knows changes nothing.
 
@@ -152,22 +171,35 @@ def note(
         values: Columns of `booking` to write, `batch_id` and `outcome` at least; a new row is `open` by default.
         read_at: When the run began to read QMS.
         unless: States in which nothing is written.
+        is_attempt: The entry goes out once more.
 
     Returns:
         Whether it was written.
     """
-    row = {"link": link, "invoice_header_id": invoice_header_id, "read_at": read_at, "state": "open", **values}
-    written = connection.execute(
-        insert(booking)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=["link", "invoice_header_id"],
-            set_={**values, "read_at": read_at, "updated_at": sa.func.clock_timestamp()},
-            where=sa.and_(booking.c.read_at <= read_at, booking.c.state.not_in(list(unless))),
-        )
-        .returning(booking.c.invoice_header_id)
-    )
-    return written.first() is not None
+    row = {"state": "open", **values, "link": link, "invoice_header_id": invoice_header_id, "read_at": read_at}
+    changed = [*values, "read_at"]
+    if is_attempt:
+        row["attempts"] = 1
+    computed = {name: value for name, value in row.items() if isinstance(value, sa.ClauseElement)}
+    statement = _note(tuple(changed), tuple(unless), is_attempt=is_attempt)
+    if computed:
+        statement = statement.values(computed)
+    given = {name: value for name, value in row.items() if name not in computed}
+    return connection.execute(statement, given).first() is not None
+
+
+@functools.cache
+def _note(changed: tuple[str, ...], unless: tuple[str, ...], *, is_attempt: bool) -> ReturningInsert[Any]:
+    """The statement of `note`, made once: to make it takes longer than to carry it out."""
+    statement = insert(booking)
+    new: dict[str, sa.ColumnElement[Any]] = {name: statement.excluded[name] for name in changed}
+    if is_attempt:
+        new["attempts"] = booking.c.attempts + 1
+    return statement.on_conflict_do_update(
+        index_elements=["link", "invoice_header_id"],
+        set_={**new, "updated_at": sa.func.clock_timestamp()},
+        where=sa.and_(booking.c.read_at <= statement.excluded.read_at, booking.c.state.not_in(unless)),
+    ).returning(booking.c.invoice_header_id)
 
 
 def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
@@ -198,10 +230,21 @@ def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUI
 
 def change(connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any]) -> None:
     """Change columns of an invoice that the ledger knows."""
-    connection.execute(
+    statement = _change(tuple(name for name, value in values.items() if value is NOW))
+    computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+    given = {name: value for name, value in values.items() if name not in computed}
+    if others := {name: value for name, value in computed.items() if value is not NOW}:
+        statement = statement.values(others)
+    connection.execute(statement, {**given, "of_link": link, "of_id": invoice_header_id})
+
+
+@functools.cache
+def _change(at_now: tuple[str, ...]) -> Update:
+    """The statement of `change`, made once for the columns that get the database's time."""
+    return (
         sa.update(booking)
-        .where(booking.c.link == link, booking.c.invoice_header_id == invoice_header_id)
-        .values(**values, updated_at=sa.func.clock_timestamp())
+        .where(booking.c.link == sa.bindparam("of_link"), booking.c.invoice_header_id == sa.bindparam("of_id"))
+        .values(dict.fromkeys((*at_now, "updated_at"), NOW))
     )
 
 
@@ -214,21 +257,20 @@ def begin_attempt(
     connection: sa.Connection, run: Run, invoice_header_id: int, what: str, entry_hash: str | None = None
 ) -> int:
     """Note that a request about an invoice goes out; returns the attempt's number."""
-    attempt: int = connection.execute(
-        insert(booking_attempt)
-        .values(link=run.link, invoice_header_id=invoice_header_id, run=run.id, what=what, entry_hash=entry_hash)
-        .returning(booking_attempt.c.id)
-    ).scalar_one()
+    row = {
+        "link": run.link,
+        "invoice_header_id": invoice_header_id,
+        "run": run.id,
+        "what": what,
+        "entry_hash": entry_hash,
+    }
+    attempt: int = connection.execute(_BEGIN_ATTEMPT, row).scalar_one()
     return attempt
 
 
 def end_attempt(connection: sa.Connection, attempt: int, answer: str, messages: list[str] | None = None) -> None:
     """Note what came back."""
-    connection.execute(
-        sa.update(booking_attempt)
-        .where(booking_attempt.c.id == attempt)
-        .values(answer=answer, messages=messages, answered_at=sa.func.clock_timestamp())
-    )
+    connection.execute(_END_ATTEMPT, {"of_attempt": attempt, "answer": answer, "messages": messages})
 
 
 def note_person(

@@ -6,6 +6,7 @@ runs with the same list share it: a run over unchanged data adds two rows, howev
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ from include.storage.tables import (
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
+
+    from sqlalchemy.dialects.postgresql import Insert
 
     from include.storage.runs import Run
 
@@ -88,34 +91,40 @@ def note_outcomes(connection: sa.Connection, run: Run, entity: str, outcomes: It
     ]
     if not rows:
         return
+    connection.execute(_note_in_run(), rows)
+    connection.execute(_note_current(), [{**row, "link": run.link} for row in rows])
+
+
+@functools.cache
+def _note_in_run() -> Insert:
+    """Note an outcome in its run; made once, since that takes longer than to carry it out."""
     statement = insert(sync_outcome)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["run", "entity", "source_key"],
-            set_={
-                "outcome": statement.excluded.outcome,
-                "reason": statement.excluded.reason,
-                "message": statement.excluded.message,
-                "occurred_at": sa.func.clock_timestamp(),
-            },
-        ),
-        rows,
+    return statement.on_conflict_do_update(
+        index_elements=["run", "entity", "source_key"],
+        set_={
+            "outcome": statement.excluded.outcome,
+            "reason": statement.excluded.reason,
+            "message": statement.excluded.message,
+            "occurred_at": sa.func.clock_timestamp(),
+        },
     )
-    current = insert(record_current)
+
+
+@functools.cache
+def _note_current() -> Insert:
+    """Note what a record's outcome is now."""
     now = sa.func.clock_timestamp()
-    connection.execute(
-        current.values(occurred_at=now).on_conflict_do_update(
-            index_elements=["link", "entity", "source_key"],
-            set_={
-                "outcome": current.excluded.outcome,
-                "reason": current.excluded.reason,
-                "message": current.excluded.message,
-                "run": current.excluded.run,
-                "occurred_at": now,
-                "follows": False,
-            },
-        ),
-        [{**row, "link": run.link} for row in rows],
+    statement = insert(record_current).values(occurred_at=now)
+    return statement.on_conflict_do_update(
+        index_elements=["link", "entity", "source_key"],
+        set_={
+            "outcome": statement.excluded.outcome,
+            "reason": statement.excluded.reason,
+            "message": statement.excluded.message,
+            "run": statement.excluded.run,
+            "occurred_at": now,
+            "follows": False,
+        },
     )
 
 

@@ -6,7 +6,8 @@ come, outside the database. The clock is the database's, so that workers with wr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +16,24 @@ from include.storage.tables import request_pacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy.sql.dml import ReturningUpdate
+
+
+@functools.cache
+def _take() -> ReturningUpdate[Any]:
+    """Take the next free moment; made once, since every request needs it."""
+    now = sa.func.clock_timestamp()
+    step = sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("step", type_=sa.Double))
+    moment = sa.func.greatest(request_pacing.c.next_at, request_pacing.c.blocked_until, now)
+    # After the update next_at is the moment taken plus one step; the clock has gone on since, by almost nothing.
+    left = sa.func.extract("epoch", request_pacing.c.next_at - step - now)
+    return (
+        sa.update(request_pacing)
+        .where(request_pacing.c.key == sa.bindparam("of_key"))
+        .values(next_at=moment + step)
+        .returning(sa.cast(left, sa.Double))
+    )
 
 
 class Pacing:
@@ -39,22 +58,12 @@ class Pacing:
         """
         if per_second <= 0:
             raise ValueError("requests per second must be above 0")
-        now = sa.func.clock_timestamp()
-        step = sa.func.make_interval(0, 0, 0, 0, 0, 0, 1 / per_second)
-        moment = sa.func.greatest(request_pacing.c.next_at, request_pacing.c.blocked_until, now)
-        # After the update next_at is the moment taken plus one step; the clock has gone on since, by almost nothing.
-        left = sa.func.extract("epoch", request_pacing.c.next_at - step - now)
-        take = (
-            sa.update(request_pacing)
-            .where(request_pacing.c.key == key)
-            .values(next_at=moment + step)
-            .returning(sa.cast(left, sa.Double))
-        )
+        given = {"of_key": key, "step": 1 / per_second}
         with self._connect() as connection:
-            wait = connection.scalar(take)
+            wait = connection.scalar(_take(), given)
             if wait is None:
                 self._add(connection, key)
-                wait = connection.scalar(take)
+                wait = connection.scalar(_take(), given)
         return max(0.0, wait or 0.0)
 
     def block_for(self, key: str, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,21 @@ from include.storage.tables import entity_report
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from sqlalchemy.dialects.postgresql import Insert
+
 RETRY_AFTER = dt.timedelta(minutes=60)
 MAX_MESSAGE = 2000
+
+
+_NOTE = (
+    sa.update(entity_report)
+    .where(
+        entity_report.c.link == sa.bindparam("of_link"),
+        entity_report.c.entity_type == sa.bindparam("of_type"),
+        entity_report.c.entity_id == sa.bindparam("of_id"),
+    )
+    .values(updated_at=sa.func.clock_timestamp())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +47,18 @@ def report(
 ) -> None:
     """Note what QMS should be told of a record from now on."""
     wanted = {"DataSourceKey": key, "IsError": is_error, "Message": message[:MAX_MESSAGE]}
-    connection.execute(
-        insert(entity_report)
-        .values(link=link, entity_type=entity_type, entity_id=entity_id, wanted=wanted)
-        .on_conflict_do_update(
-            index_elements=["link", "entity_type", "entity_id"],
-            set_={"wanted": wanted, "message": None},
-            where=entity_report.c.wanted.is_distinct_from(sa.literal(wanted, entity_report.c.wanted.type)),
-        )
+    row = {"link": link, "entity_type": entity_type, "entity_id": entity_id, "wanted": wanted}
+    connection.execute(_report(), row)
+
+
+@functools.cache
+def _report() -> Insert:
+    """The statement of `report`, made once: to make it takes longer than to carry it out."""
+    statement = insert(entity_report)
+    return statement.on_conflict_do_update(
+        index_elements=["link", "entity_type", "entity_id"],
+        set_={"wanted": statement.excluded.wanted, "message": None},
+        where=entity_report.c.wanted.is_distinct_from(statement.excluded.wanted),
     )
 
 
@@ -102,7 +120,8 @@ def due(connection: sa.Connection, link: str, limit: int) -> list[DueReport]:
 
 def note_reported(connection: sa.Connection, link: str, one: DueReport, entity_state_id: int) -> None:
     """Note that QMS was told."""
-    _note(connection, link, one, entity_state_id=entity_state_id, reported=one.wanted, message=None, attempts=0)
+    row = {"entity_state_id": entity_state_id, "reported": one.wanted, "message": None, "attempts": 0}
+    connection.execute(_NOTE, {**row, **_place(link, one)})
 
 
 def note_report_failed(
@@ -110,16 +129,9 @@ def note_report_failed(
 ) -> None:
     """Note that QMS could not be told, and why; only refusals count as attempts, and make the row wait."""
     attempts = entity_report.c.attempts + 1 if refused else 0
-    _note(connection, link, one, message=message, attempts=attempts)
+    connection.execute(_NOTE.values(attempts=attempts), {"message": message, **_place(link, one)})
 
 
-def _note(connection: sa.Connection, link: str, one: DueReport, **values: Any) -> None:
-    connection.execute(
-        sa.update(entity_report)
-        .where(
-            entity_report.c.link == link,
-            entity_report.c.entity_type == one.entity_type,
-            entity_report.c.entity_id == one.entity_id,
-        )
-        .values(**values, updated_at=sa.func.clock_timestamp())
-    )
+def _place(link: str, one: DueReport) -> dict[str, Any]:
+    """Where `_NOTE` notes something."""
+    return {"of_link": link, "of_type": one.entity_type, "of_id": one.entity_id}

@@ -62,8 +62,8 @@ RUNS: Final = (
     Guard(
         "the claim before posting",
         "plugins/minox_qms/sync/posting.py",
-        "insist_on_claim(connection, self.run)\n                return ledger.note(",
-        "return ledger.note(",
+        "insist_on_claim(connection, self.run)\n                intended = ledger.note(",
+        "intended = ledger.note(",
         "A run that was taken over goes on posting.",
         (f"{_LEDGER}test_nothing_goes_out_for_a_run_that_was_taken_over",),
     ),
@@ -148,8 +148,8 @@ EXACTLY_ONCE: Final = (
     Guard(
         "an older copy changes nothing",
         "include/storage/ledger.py",
-        "where=sa.and_(booking.c.read_at <= read_at, booking.c.state.not_in(list(unless))),",
-        "where=booking.c.state.not_in(list(unless)),",
+        "where=sa.and_(booking.c.read_at <= statement.excluded.read_at, booking.c.state.not_in(unless)),",
+        "where=booking.c.state.not_in(unless),",
         "A slow run overwrites what a later one has read.",
         (f"{_LEDGER}test_an_older_copy_changes_nothing",),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,6 +14,7 @@ from include.storage import ledger
 from include.storage.outcomes import Outcome, note_outcomes
 from include.storage.quarantine import Rejected, put_aside, release
 from include.storage.reports import clear, report
+from include.storage.runs import insist_on_claim
 from include.storage.settling import settle
 from include.storage.tables import booking, sync_outcome
 from minox_qms.sync.selection import ENTITY, batch_of
@@ -51,6 +54,8 @@ class BookingNotes:
         self.link = link
         self.run = run
         self.read_at = read_at
+        self._booked: deque[tuple[Verdict, Posted]] = deque()
+        self._noting = threading.Lock()
 
     def settled(self, verdicts: list[Verdict], payloads: dict[str, str]) -> None:
         """Note invoices that nothing is sent for.
@@ -68,27 +73,64 @@ class BookingNotes:
                 note_outcomes(connection, self.run, ENTITY, [outcome_of(one) for one in part])
                 self._quarantine(connection, part, payloads)
 
-    def posted(self, connection: sa.Connection, verdict: Verdict, posted: Posted, payload: str) -> None:
-        """Note what became of an entry that was sent.
+    def posted(self, verdict: Verdict, posted: Posted, payload: str) -> None:
+        """Note what became of an entry that was sent; several threads may do so at once.
 
         Args:
-            connection: In a transaction.
             verdict: Of the invoice, before.
             posted: What became of it.
             payload: Its head, as received.
+
+        Raises:
+            RunBusyError: Another run has taken over; a booking is noted all the same, since that is what it is.
         """
-        number = verdict.invoice_header_id
-        assert number is not None  # noqa: S101 - one without an id is never sent
-        self.answered(connection, number, posted)
+        if posted.outcome == "booked":
+            self._booked.append((verdict, posted))
+            self._note_booked()
+            return
+        number = _number_of(verdict)
         outcome = Outcome(verdict.key, posted.outcome, posted.reason, posted.message)
-        note_outcomes(connection, self.run, ENTITY, [outcome])
-        if posted.outcome == "refused_by_minox":
-            finding = Finding("refused_by_minox", "", posted.message or "")
-            put_aside(connection, self.run, ENTITY, [Rejected(verdict.key, (finding,), payload)])
-            self._report(connection, number, outcome)
+        with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
+            self._change(connection, number, posted)
+            note_outcomes(connection, self.run, ENTITY, [outcome])
+            if posted.outcome == "refused_by_minox":
+                finding = Finding("refused_by_minox", "", posted.message or "")
+                put_aside(connection, self.run, ENTITY, [Rejected(verdict.key, (finding,), payload)])
+                self._report(connection, number, outcome)
+
+    def _note_booked(self) -> None:
+        """Note the bookings that wait for it, in one transaction: one thread notes, and the others wait for it.
+
+        What could not be noted goes on waiting, for the next thread to try.
+        """
+        with self._noting:
+            done: list[tuple[Verdict, Posted]] = []
+            while self._booked:
+                done.append(self._booked.popleft())
+            if not done:
+                return
+            try:
+                with self.engine.begin() as connection:
+                    for verdict, posted in done:
+                        if posted.attempt is not None:
+                            ledger.end_attempt(connection, posted.attempt, "stored", list(posted.warnings))
+                        self._change(connection, _number_of(verdict), posted)
+                    release(connection, self.run, ENTITY, [verdict.key for verdict, _ in done])
+                    outcomes = [Outcome(verdict.key, "booked", None, posted.message) for verdict, posted in done]
+                    note_outcomes(connection, self.run, ENTITY, outcomes)
+            except BaseException:
+                self._booked.extendleft(reversed(done))
+                raise
 
     def answered(self, connection: sa.Connection, invoice_header_id: int, posted: Posted) -> None:
-        """Note in the ledger what became of an entry that was sent, now or by an earlier run."""
+        """Note in the ledger what became of an entry that an earlier run sent."""
+        self._change(connection, invoice_header_id, posted)
+        if posted.outcome == "booked":
+            release(connection, self.run, ENTITY, [str(invoice_header_id)])
+
+    def _change(self, connection: sa.Connection, invoice_header_id: int, posted: Posted) -> None:
+        """Note in the ledger what became of an entry."""
         values = {**posted.values, "outcome": posted.outcome, "reason": posted.reason, "message": posted.message}
         if posted.outcome == "booked":
             values["booked_run"] = self.run.id
@@ -141,14 +183,13 @@ class BookingNotes:
     def _after_booking(
         self, connection: sa.Connection, invoice_header_id: int, warnings: str | None, *, pdf_state: str
     ) -> None:
-        """Note what follows a booking: the PDF, the report, and that the invoice is good.
+        """Note what follows a booking: the PDF and the report.
 
         The PDF may be attached already: a task that stood still tells of its booking when another one has gone on.
         """
         if self.link.bookings.attach_pdf:
             state = sa.func.coalesce(booking.c.pdf_state, pdf_state)
             ledger.change(connection, self.run.link, invoice_header_id, {"pdf_state": state})
-        release(connection, self.run, ENTITY, [str(invoice_header_id)])
         self._report(connection, invoice_header_id, Outcome(str(invoice_header_id), "booked", None, warnings))
 
     def _report(self, connection: sa.Connection, invoice_header_id: int, outcome: Outcome) -> None:
@@ -201,6 +242,13 @@ def keep_held(connection: sa.Connection, run: Run) -> None:
     ).all()
     outcomes = [Outcome(row.source_key, HELD[row.state], REASONS.get(HELD[row.state]), row.message) for row in rows]
     note_outcomes(connection, run, ENTITY, outcomes)
+
+
+def _number_of(verdict: Verdict) -> int:
+    """InvoiceHeaderId of an invoice whose entry was sent: one without is never sent."""
+    number = verdict.invoice_header_id
+    assert number is not None  # noqa: S101 - see above
+    return number
 
 
 def outcome_of(one: Verdict) -> Outcome:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook
     from minox_qms.sync.invoices import StagedInvoice
+    from minox_qms.sync.posting import Posted
 
 log = logging.getLogger(__name__)
 
@@ -335,26 +336,22 @@ class BookingRun:
             return
         poster = Poster(self.engine, self.minox, self.run, read_at=self.read_at)
         batch = batch_of(self.link, number)
-        if not poster.intend(number, batch, entry, verdict.facts):
+        attempt = poster.intend(number, batch, entry, verdict.facts)
+        if attempt is None:
             self._note([self._judge_again(invoice, entry)])
             return
 
         def send(on_turn: Callable[[], None]) -> BaseException | None:
-            return self._try(invoice, lambda: self._send_one(poster, verdict, invoice, entry, on_turn))
+            post = partial(poster.post, number, batch, entry, attempt=attempt, on_turn=on_turn)
+            return self._try(invoice, lambda: self._send_one(verdict, invoice, post))
 
         flights.begin(send)
 
-    def _send_one(
-        self, poster: Poster, verdict: Verdict, invoice: StagedInvoice, entry: Entry, on_turn: Callable[[], None]
-    ) -> ConnectorError | None:
+    def _send_one(self, verdict: Verdict, invoice: StagedInvoice, post: Callable[[], Posted]) -> ConnectorError | None:
         """Send one entry and note what became of it; returns a technical failure. Works in a thread of its own."""
-        number = int(invoice.key)
-        posted = poster.post(number, batch_of(self.link, number), entry, on_turn=on_turn)
-        with self.engine.begin() as connection:
-            if posted.outcome != "booked":  # that is so, whoever has gone on with it meanwhile
-                insist_on_claim(connection, self.run)
-            self.notes.posted(connection, verdict, posted, invoice.payload)
-        log.info("Invoice %d: %s", number, posted.outcome)
+        posted = post()
+        self.notes.posted(verdict, posted, invoice.payload)
+        log.info("Invoice %s: %s", invoice.key, posted.outcome)
         return posted.error
 
     def _judge_again(self, invoice: StagedInvoice, entry: Entry) -> Verdict:

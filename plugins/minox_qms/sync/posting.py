@@ -7,7 +7,7 @@ before it is sent again, and when that fails too the invoice is in doubt until t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,25 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of an entry: the invoice's outcome, the ledger's columns, and an error that concerns the run."""
+    """What became of an entry.
+
+    Attributes:
+        outcome: The invoice's.
+        values: The ledger's columns.
+        reason: The outcome's.
+        message: The outcome's.
+        error: One that concerns the run.
+        attempt: The attempt that Minox stored it by, which is yet to be ended.
+        warnings: What Minox said when it stored it.
+    """
 
     outcome: str
     values: dict[str, Any]
     reason: str | None = None
     message: str | None = None
     error: ConnectorError | None = None
+    attempt: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Poster:
@@ -53,12 +65,12 @@ class Poster:
         self.run = run
         self.read_at = read_at
 
-    def intend(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry, facts: dict[str, Any]) -> bool:
+    def intend(self, invoice_header_id: int, batch: uuid.UUID, entry: Entry, facts: dict[str, Any]) -> int | None:
         """Write down, before anything is sent, that this entry may go out.
 
         Returns:
-            False when another invoice of the link holds the number, or when a person has excluded the invoice (or
-            another run has sent it) since it was judged: nothing may be sent then.
+            Number of the attempt; None when another invoice of the link holds the number, or when a person has
+            excluded the invoice (or another run has sent it) since it was judged: nothing may be sent then.
 
         Raises:
             RunBusyError: Another run has taken over the link's direction.
@@ -85,21 +97,31 @@ class Poster:
         try:
             with self.engine.begin() as connection:
                 insist_on_claim(connection, self.run)
-                return ledger.note(
+                intended = ledger.note(
                     connection,
                     self.run.link,
                     invoice_header_id,
                     values,
                     read_at=self.read_at,
                     unless=("excluded", "booked", "sending"),
+                    is_attempt=True,
                 )
+                if not intended:
+                    return None
+                return ledger.begin_attempt(connection, self.run, invoice_header_id, "put", entry.content_hash)
         except sa.exc.IntegrityError as error:
             if "uq_booking_held_number" not in str(error):
                 raise
-            return False
+            return None
 
     def post(
-        self, invoice_header_id: int, batch: uuid.UUID, entry: Entry, *, on_turn: Callable[[], None] | None = None
+        self,
+        invoice_header_id: int,
+        batch: uuid.UUID,
+        entry: Entry,
+        *,
+        attempt: int,
+        on_turn: Callable[[], None] | None = None,
     ) -> Posted:
         """Send an entry that is intended, and find out what became of it.
 
@@ -107,6 +129,7 @@ class Poster:
             invoice_header_id: Of the invoice.
             batch: Id of the batch.
             entry: The entry.
+            attempt: Number of the attempt, from `intend`.
             on_turn: Called when its turn at Minox has come.
 
         Raises:
@@ -118,7 +141,7 @@ class Poster:
         for turn in range(TRIES):
             if lost is not None:
                 self._pause(turn)
-            attempt = self._begin(invoice_header_id, "put", entry.content_hash)
+                attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
                 lines = self.minox.put_batch(batch, body, on_turn=at_turn)
             except RefusedError as error:
@@ -135,8 +158,7 @@ class Poster:
                 return _not_sent(error)
             else:
                 warnings = _messages(lines)
-                self._end(attempt, "stored", warnings)
-                return _booked("; ".join(warnings) or None)
+                return replace(_booked("; ".join(warnings) or None), attempt=attempt, warnings=tuple(warnings))
             found = self.look_up(invoice_header_id, batch)
             if found is not None:
                 return found
@@ -211,7 +233,7 @@ def _messages(lines: list[StoredLine]) -> list[str]:
 def _booked(warnings: str | None) -> Posted:
     values = {
         "state": "booked",
-        "booked_at": sa.func.clock_timestamp(),
+        "booked_at": ledger.NOW,
         "refused_entry_hash": None,
         "refused_at": None,
     }
@@ -223,7 +245,7 @@ def _refused(error: RefusedError, entry: Entry) -> Posted:
     values = {
         "state": "refused",
         "refused_entry_hash": entry.content_hash,
-        "refused_at": sa.func.clock_timestamp(),
+        "refused_at": ledger.NOW,
         "booked_source_hash": None,
     }
     return Posted("refused_by_minox", values, reason="refused_by_minox", message=message)

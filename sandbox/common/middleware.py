@@ -67,12 +67,15 @@ class Instruments:
         entry = self._log.start(self._clock(), scope["method"], scope["path"], query)
         began = time.perf_counter()
         body = bytearray()
+        is_recorded = scope["method"] in {"POST", "PUT"} and scope["path"] not in self._secret_paths
 
         async def listen() -> Message:
             message = await receive()
             entry.received += len(message.get("body", b""))
             if len(body) <= _MAX_RECORDED_BODY:
                 body.extend(message.get("body", b""))
+            if is_recorded and len(body) <= _MAX_RECORDED_BODY and not message.get("more_body"):
+                entry.body = json_or_none(bytes(body))
             return message
 
         async def answer(message: Message) -> None:
@@ -91,8 +94,6 @@ class Instruments:
                 await self._spoil(rule, scope, listen, answer, entry)
         finally:
             entry.milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            if scope["method"] in {"POST", "PUT"} and scope["path"] not in self._secret_paths:
-                entry.body = json_or_none(bytes(body)) if len(body) <= _MAX_RECORDED_BODY else None
 
     async def _spoil(self, rule: Fault, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
         if rule.action in {"delay", "hold"}:

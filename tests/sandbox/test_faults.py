@@ -122,6 +122,8 @@ def test_a_request_is_held_until_it_is_released(minox: Sandbox, action: str, sto
     assert statuses == []
     batches = minox.control("GET", "state")["tenants"][0]["data"]["1"]["batches"]
     assert len(batches) == stored
+    recorded = [one["body"] for one in minox.control("GET", "requests")["requests"] if one["method"] == "PUT"]
+    assert [body is not None for body in recorded] == [bool(stored)]  # as soon as it has come
     minox.control("POST", "faults/release")
     thread.join(5)
     assert statuses == [200]

@@ -210,7 +210,15 @@ class Pacer(Protocol):
 
 
 class _Session(requests.Session):
-    """A session that follows no redirect, nor reads the body of one to see where it goes."""
+    """A session with one server, that follows no redirect, nor reads the body of one to see where it goes."""
+
+    _environment: Any = None
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        """Read proxies and certificates from the environment once: the library does so for every request."""
+        if self._environment is None:
+            self._environment = super().merge_environment_settings(*args, **kwargs)
+        return self._environment.copy()
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the library's signature
         """Say that there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import urllib3.connection
@@ -23,33 +24,75 @@ class Watch:
     """Cuts a connection when its answer is not there in time.
 
     Args:
-        seconds: Until then.
+        watchdog: Looks after it.
         sock: The connection's socket.
     """
 
-    def __init__(self, seconds: float, sock: socket.socket | None) -> None:
+    def __init__(self, watchdog: Watchdog, sock: socket.socket | None) -> None:
+        self._watchdog = watchdog
         self._sock = sock
-        self._lock = threading.Lock()
-        self._is_over = False
-        self._has_cut = False
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-        self._timer.start()
+        self.until = time.monotonic() + watchdog.seconds
+        self.has_cut = False
 
     def end(self) -> bool:
         """Stop watching; return whether the connection was cut, which may look like the end of an answer."""
-        self._timer.cancel()
-        with self._lock:
-            self._is_over = True
-            return self._has_cut
+        self._watchdog.let_go(self)
+        return self.has_cut
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Cut the connection."""
+        if self._sock is None:
+            return
+        self.has_cut = True
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+class Watchdog:
+    """One thread that looks after all answers of a client: one for each would have to be waited for to start.
+
+    All have the same time, so that the one that began first is due first. The thread ends when it has nothing to watch.
+
+    Args:
+        seconds: For each answer.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._watched: dict[Watch, None] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, sock: socket.socket | None) -> Watch:
+        """Watch a connection from now on."""
         with self._lock:
-            if self._is_over or self._sock is None:
-                return
-            self._has_cut = True
-            with contextlib.suppress(OSError):  # it may be closed already
-                self._sock.shutdown(socket.SHUT_RDWR)
+            one = Watch(self, sock)
+            self._watched[one] = None
+            if self._thread is None or not self._thread.is_alive():  # a forked process has the object, not the thread
+                self._thread = threading.Thread(target=self._look_after, daemon=True)
+                self._thread.start()
+        return one
+
+    def let_go(self, one: Watch) -> None:
+        """Watch a connection no more."""
+        with self._lock:
+            self._watched.pop(one, None)
+
+    def _look_after(self) -> None:
+        while (left := self._cut_late_ones()) is not None:
+            time.sleep(left)
+
+    def _cut_late_ones(self) -> float | None:
+        """Cut what is late; returns the seconds until there may be more, None when nothing is watched."""
+        with self._lock:
+            for one in list(self._watched):
+                left = one.until - time.monotonic()
+                if left > 0:
+                    return left
+                del self._watched[one]
+                one.cut()
+            self._thread = None
+            return None
 
 
 def watch_of(response: requests.Response) -> Watch:
@@ -61,12 +104,12 @@ def watch_of(response: requests.Response) -> Watch:
 class _Deadline:
     """Mixed into a connection: watch it from the moment that the head of the answer is awaited."""
 
-    deadline: float
+    watchdog: Watchdog
     sock: socket.socket | None
 
     def getresponse(self) -> urllib3.HTTPResponse:
         """Read the head of the answer, or have the socket shut down under it, which ends in an error."""
-        watch = Watch(self.deadline, self.sock)
+        watch = self.watchdog.watch(self.sock)
         try:
             response: urllib3.HTTPResponse = super().getresponse()  # type: ignore[misc]  # of the connection mixed into
         except BaseException:
@@ -90,7 +133,7 @@ class DeadlineAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools out of connections with the deadline."""
         super().init_poolmanager(*args, **kwargs)
-        attributes = {"deadline": self._deadline}
+        attributes = {"watchdog": Watchdog(self._deadline)}
         plain = type("PlainConnection", (_Deadline, urllib3.connection.HTTPConnection), attributes)
         secure = type("SecureConnection", (_Deadline, urllib3.connection.HTTPSConnection), attributes)
         self.poolmanager.pool_classes_by_scheme = {

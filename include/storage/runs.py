@@ -21,7 +21,7 @@ from include.errors import InvariantError, TransientError
 from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 GRACE_SECONDS = 20
 MISSED_DAYS = 35
@@ -33,6 +33,57 @@ _POLL_SECONDS = 1.0
 _MUTEX = 7_300_000_000_000  # base of the advisory keys of a link's direction
 _INT4 = 2**31  # the advisory keys of tasks are pairs, in a space of their own
 _RUN_LOCK = 7_400_000_000_000  # base of the advisory keys of runs
+
+# the statements of every task are made once: to make them takes longer than to carry them out
+_FIND_RUN = sa.select(sync_run).where(
+    sync_run.c.dag_id == sa.bindparam("of_dag"), sync_run.c.run_id == sa.bindparam("of_run_id")
+)
+_OF_DIRECTION = sa.and_(
+    run_claim.c.link == sa.bindparam("of_link"), run_claim.c.direction == sa.bindparam("of_direction")
+)
+_TAKE_MUTEX = sa.select(
+    sa.func.pg_advisory_xact_lock(_MUTEX + sa.func.hashtext(sa.bindparam("of_whom", type_=sa.Text)))
+)
+_OWNER = (
+    sa.select(
+        run_claim.c.run,
+        sync_run.c.state,
+        sync_run.c.run_id,
+        sa.extract("epoch", sa.func.clock_timestamp() - run_claim.c.seen_at).label("idle"),
+    )
+    .join(sync_run, sync_run.c.id == run_claim.c.run)
+    .where(_OF_DIRECTION)
+)
+_INSERT_CLAIM = insert(run_claim)
+_CLAIM = _INSERT_CLAIM.on_conflict_do_update(
+    index_elements=["link", "direction"],
+    set_={
+        "run": _INSERT_CLAIM.excluded.run,
+        "claimed_at": sa.func.clock_timestamp(),
+        "seen_at": sa.func.clock_timestamp(),
+    },
+)
+_SEEN = (
+    sa.update(run_claim)
+    .where(_OF_DIRECTION, run_claim.c.run == sa.bindparam("of_run"))
+    .values(seen_at=sa.func.clock_timestamp())
+)
+_OF_TASK = sa.bindparam("of_task", type_=sa.Text)
+_FORGET_FAILURE = (
+    sa.update(sync_run)
+    .where(sync_run.c.id == sa.bindparam("of_run"), sync_run.c.failures.has_key(_OF_TASK))
+    .values(failures=sync_run.c.failures.op("-")(_OF_TASK))
+)
+_NOTE_SUCCESS = (
+    sa.update(sync_run)
+    .where(sync_run.c.id == sa.bindparam("of_run"))
+    .values(
+        failures=sync_run.c.failures.op("-")(_OF_TASK),
+        figures=sa.func.coalesce(sync_run.c.figures, sa.literal({}, JSONB)).concat(
+            sa.bindparam("of_figures", type_=JSONB)
+        ),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +151,7 @@ def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
         InvariantError: Its first task has not noted it.
     """
     with engine.connect() as connection:
-        row = connection.execute(
-            sa.select(sync_run).where(sync_run.c.dag_id == dag_id, sync_run.c.run_id == run_id)
-        ).one_or_none()
+        row = connection.execute(_FIND_RUN, {"of_dag": dag_id, "of_run_id": run_id}).one_or_none()
     if row is None:
         raise InvariantError("The run is not known: its first task did not note it.", detail=f"{dag_id} {run_id}")
     return Run(row.id, row.link, row.direction, row.dag_id, row.run_id, row.dry_run, row.plan)
@@ -157,10 +206,12 @@ def working(
             holder.execute(sa.select(sa.func.pg_advisory_unlock_shared(_RUN_LOCK + run.id)))
             if task is not None:
                 holder.execute(sa.select(sa.func.pg_advisory_unlock(*alone)))
-            mine = sa.and_(
-                run_claim.c.link == run.link, run_claim.c.direction == run.direction, run_claim.c.run == run.id
-            )
-            holder.execute(sa.update(run_claim).where(mine).values(seen_at=sa.func.clock_timestamp()))
+            holder.execute(_SEEN, {**_direction(run), "of_run": run.id})
+
+
+def _direction(run: Run) -> dict[str, Any]:
+    """Parameters of what is asked of a run's link and direction."""
+    return {"of_link": run.link, "of_direction": run.direction}
 
 
 def is_at_work(connection: sa.Connection, run: int) -> bool:
@@ -171,27 +222,13 @@ def is_at_work(connection: sa.Connection, run: int) -> bool:
 def _try_claim(engine: sa.Engine, run: Run) -> str | None:
     """Take the link's direction for the run; returns the run_id that has it when that is not possible."""
     with engine.begin() as connection:
-        connection.execute(
-            sa.select(sa.func.pg_advisory_xact_lock(_MUTEX + sa.func.hashtext(f"{run.link} {run.direction}")))
-        )
-        idle = sa.extract("epoch", sa.func.clock_timestamp() - run_claim.c.seen_at).label("idle")
-        row = connection.execute(
-            sa.select(run_claim.c.run, sync_run.c.state, sync_run.c.run_id, idle)
-            .join(sync_run, sync_run.c.id == run_claim.c.run)
-            .where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
-        ).one_or_none()
+        connection.execute(_TAKE_MUTEX, {"of_whom": f"{run.link} {run.direction}"})
+        row = connection.execute(_OWNER, _direction(run)).one_or_none()
         if row is not None and row.run != run.id:
             if (row.state == "running" and row.idle <= GRACE_SECONDS) or is_at_work(connection, row.run):
                 return str(row.run_id)
             connection.execute(_abandonment(row.run))
-        now = sa.func.clock_timestamp()
-        connection.execute(
-            insert(run_claim)
-            .values(link=run.link, direction=run.direction, run=run.id)
-            .on_conflict_do_update(
-                index_elements=["link", "direction"], set_={"run": run.id, "claimed_at": now, "seen_at": now}
-            )
-        )
+        connection.execute(_CLAIM, {"link": run.link, "direction": run.direction, "run": run.id})
     return None
 
 
@@ -328,24 +365,24 @@ def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> 
     return None if covered is None else covered.end
 
 
-def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str | None) -> None:
-    """Note why a task of the run failed; None when it went well, perhaps after a retry."""
-    failures = sync_run.c.failures
-    changed = failures.concat({task_id: message}) if message is not None else failures.op("-")(task_id)
-    statement = sa.update(sync_run).where(sync_run.c.id == run.id).values(failures=changed)
+def note_failure(engine: sa.Engine, run: Run, task_id: str, message: str) -> None:
+    """Note why a task of the run failed."""
+    changed = sync_run.c.failures.concat({task_id: message})
     with engine.begin() as connection:
-        connection.execute(statement if message is not None else statement.where(failures.has_key(task_id)))
+        connection.execute(sa.update(sync_run).where(sync_run.c.id == run.id).values(failures=changed))
 
 
-def note_figures(engine: sa.Engine, run: Run, task_id: str, figures: dict[str, Any]) -> None:
-    """Keep what a task of the run took: requests, bytes, seconds, memory; the last time, when it is run again."""
-    known = sa.func.coalesce(sync_run.c.figures, sa.literal({}, JSONB))
+def forget_failures(engine: sa.Engine, run: Run, task_ids: Iterable[str]) -> None:
+    """Note that tasks of the run need not be done; an earlier try of the run may have failed there."""
     with engine.begin() as connection:
-        connection.execute(
-            sa.update(sync_run)
-            .where(sync_run.c.id == run.id)
-            .values(figures=known.concat(sa.literal({task_id: figures}, JSONB)))
-        )
+        connection.execute(_FORGET_FAILURE, [{"of_run": run.id, "of_task": task_id} for task_id in task_ids])
+
+
+def note_success(engine: sa.Engine, run: Run, task_id: str, figures: dict[str, Any]) -> None:
+    """Note that a task of the run went well, perhaps after a retry, and what it took (see `figures_of`)."""
+    values = {"of_run": run.id, "of_task": task_id, "of_figures": {task_id: figures}}
+    with engine.begin() as connection:
+        connection.execute(_NOTE_SUCCESS, values)
 
 
 def failures_of(engine: sa.Engine, run: Run) -> list[str]:

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.errors import ConfigurationError, ConnectorError
 from include.settings.load import find_link
 from include.storage.engine import database_error, engine
-from include.storage.runs import find_run, note_failure, note_figures, working
+from include.storage.runs import find_run, note_failure, note_success, working
 from minox_qms.figures import figures_of
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
@@ -85,8 +85,7 @@ class LinkOperator(BaseOperator):
             raise
         finally:
             note_requests(self.link, self._hooks)
-        note_failure(self.engine, run, self.task_id, None)
-        note_figures(self.engine, run, self.task_id, figures_of(self._hooks, time.monotonic() - begun))
+        note_success(self.engine, run, self.task_id, figures_of(self._hooks, time.monotonic() - begun))
         self._flow = self.flow(settings, run)
         self.tell_assets(context, run)
         return result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from include.storage.runs import find_run, note_failure
+from include.storage.runs import find_run, forget_failures
 from minox_qms.operators.link import LinkOperator
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ class SkippingOperator(LinkOperator, SkipMixin):
         result = super().execute(context)
         if self._idle:
             run = find_run(self.engine, self.dag_id, str(context["run_id"]))
-            for task_id in self._idle:  # an earlier try of this run may have failed there
-                note_failure(self.engine, run, task_id, None)
+            forget_failures(self.engine, run, self._idle)
             self.skip(context["ti"], [self.dag.get_task(task_id) for task_id in self._idle])
         return result

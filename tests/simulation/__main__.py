@@ -72,7 +72,7 @@ def _print(figures: Figures, options: argparse.Namespace, seconds: float) -> Non
 
     for name, number in figures.counts.most_common():
         line(name, number)
-    for title, counter in (("faults", figures.faults), ("what people did", figures.deeds)):
+    for title, counter in (("kills", figures.kills), ("faults", figures.faults), ("what people did", figures.deeds)):
         line(title, counter.total())
         for name, number in counter.most_common():
             line(f"  {name}", number)

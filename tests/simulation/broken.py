@@ -144,6 +144,7 @@ def _all(patches: list[Any]) -> Iterator[None]:
 
 
 BROKEN: dict[str, Callable[[], Any]] = {
+    "no claim": _no_claim,
     "no look-up": _no_look_up,
     "random batch id": _random_id,
     "intent not committed": _intent_not_committed,

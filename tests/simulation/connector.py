@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import re
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from cryptography.fernet import Fernet
 from include.checks import engine as checks_engine
 from include.settings.link import LinkSettings
 from include.storage import runs
+from minox_qms import metrics
 from minox_qms.hooks import base, http
 from minox_qms.hooks.http import Timing
 from minox_qms.hooks.minox import MinoxHook
@@ -43,18 +45,22 @@ if TYPE_CHECKING:
 
 LINK = "simulated"
 RETRY_DELAY = 30
+POLL = 20.0
+"""Seconds between two looks at a direction that is busy: more than in earnest, so that there are fewer."""
+
 HEARTBEAT = 300
 """Seconds after which Airflow notices that a task's process is gone."""
 
 
-def settings_of(bookings: dict[str, Any] | None = None) -> LinkSettings:
-    """Settings of the link."""
+def settings_of(bookings: dict[str, Any] | None = None, entities: dict[str, bool] | None = None) -> LinkSettings:
+    """Settings of the link: of its bookings, and which master data it brings over."""
     return LinkSettings.model_validate(
         {
             "name": LINK,
             "minox": {"conn_id": "minox_sim", "tenant_id": 123456, "administration_id": 1},
             "qms": {"conn_id": "qms_sim", "company_id": 3, "qms_concurrency": 1},
             "bookings": {"journal_code": "VRK", **(bookings or {})},
+            "master_data": {"entities": entities or {}},
         }
     )
 
@@ -171,6 +177,7 @@ class Job:
         retries: How often a task is tried again.
         kills: Step at which the first try of a task dies, by task.
         stops: Request before which the first try of a task stands still, by task.
+        stop_before: Method of the requests that are counted for that; empty for all.
         is_abandoned: A killed task is not tried again, and neither does anything after it run.
         results: Per task what became of it; None is good.
         is_superseded: The task that stands still was started again elsewhere.
@@ -182,6 +189,7 @@ class Job:
     retries: int = 0
     kills: dict[str, int] = field(default_factory=dict)
     stops: dict[str, int] = field(default_factory=dict)
+    stop_before: str = ""
     is_abandoned: bool = False
     results: dict[str, str | None] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
@@ -203,9 +211,8 @@ class Connector:
         self.database = database
         self.settings = settings_of()
         self._install()
-        names = ("qms_invoices", "minox_master_data")
-        self._dags = {name: [_build(name)(self.settings) for _ in range(2)] for name in names}
-        self.kills = 0
+        self._dags: dict[tuple[str, str], list[Any]] = {}
+        self.kills: Counter[str] = Counter()
         self.runs = 0
 
     def _install(self) -> None:
@@ -221,9 +228,11 @@ class Connector:
         module(link).engine = lambda: self.database.engine
         module(link).find_link = lambda _name: self.settings
         module(link).working = functools.partial(runs.working, sleep=clock.sleep)
+        module(runs)._POLL_SECONDS = POLL
         module(runs).time = SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)
         module(book_invoices).BookingRun = functools.partial(BookingRun, clock=clock.monotonic)
         module(attach_pdfs).PdfAttacher = functools.partial(PdfAttacher, clock=clock.monotonic)
+        module(metrics)._has_tags = lambda: False  # it asks Airflow's configuration three times a figure
         module(open_run).migrate = lambda _engine: None
         module(reports).dt = SimpleNamespace(datetime=SimpleNamespace(now=lambda _zone: clock.now()), UTC=dt.UTC)
         module(http)._Session = _Session
@@ -252,7 +261,7 @@ class Connector:
         """Run the tasks of a DAG run in their order and by their trigger rules, from one of them on."""
         self.runs += not first
         is_on = not first
-        for task in self._dags[dag][lane].topological_sort():
+        for task in self._tasks(dag)[lane]:
             is_on = is_on or task.task_id == first
             if not is_on:
                 continue
@@ -265,6 +274,13 @@ class Connector:
             job.results[task.task_id] = self._try(task, job)
             if job.is_superseded or (job.results[task.task_id] == "killed" and job.is_abandoned):
                 return
+
+    def _tasks(self, dag: str) -> list[list[Any]]:
+        """The tasks of a DAG as the link is set, in their order, for each lane."""
+        key = (dag, self.settings.master_data.entities.model_dump_json())
+        if key not in self._dags:
+            self._dags[key] = [list(_build(dag)(self.settings).topological_sort()) for _ in range(2)]
+        return self._dags[key]
 
     def _try(self, task: Any, job: Job) -> str | None:
         """Try a task until it is good or its tries are used up."""
@@ -288,6 +304,7 @@ class Connector:
             process.is_dry = bool(job.params.get("dry_run"))
             if number == 1:
                 process.kill_at, process.stop_at = job.kills.get(name, 0), job.stops.get(name, 0)
+                process.stop_before = job.stop_before
             result = self._attempt(task, context, process, job)
             if result is None or result == "for good" or job.is_superseded or (result == "killed" and job.is_abandoned):
                 break
@@ -314,7 +331,7 @@ class Connector:
             result = None
         if process.is_dead:
             result = "killed"
-            self.kills += 1
+            self.kills[f"{task.task_id.rpartition('.')[2]}, {process.died}"] += 1
         if process.connections:
             gc.collect()
             self.database.let_go(process)

@@ -27,6 +27,11 @@ ENTITIES = {
 }
 """Per collection of Minox: the entity of QMS, and its code."""
 
+PARTS = (("vat", "item"), ("payment_term",), ("cost_center",), ("vat", "payment_term", "cost_center", "item"))
+"""What a link brings over beside customers."""
+
+SETTING = {"vat": "vat_codes", "payment_term": "payment_terms", "cost_center": "cost_centers", "item": "items"}
+
 FREE = {
     "VatCode": "IcpReturn",
     "PaymentCondition": "Remarks",
@@ -47,10 +52,16 @@ class Touched:
 
 
 class MasterPeople:
-    """Those who change master data, in Minox and in QMS."""
+    """Those who change master data, in Minox and in QMS.
 
-    def __init__(self, world: World) -> None:
+    Args:
+        world: The world.
+        collections: Which of Minox's lists the link brings over.
+    """
+
+    def __init__(self, world: World, collections: list[str]) -> None:
         self.world = world
+        self.collections = collections
         self.deeds = Deeds()
         self.counts: Counter[str] = Counter()
         self.changed: dict[tuple[str, str], int] = {}
@@ -93,7 +104,7 @@ class MasterPeople:
     def add(self, collection: str | None = None) -> bool:
         """Add a record."""
         random, lists = self.world.random, self.world.minox.lists
-        collection = collection or random.choice(list(ENTITIES))
+        collection = collection or random.choice(self.collections)
         self._number += 1
         key = f"A{self._number}" if collection == "item" else str(10_000 + self._number)
         row: dict[str, Any] = {"id": key if collection == "item" else int(key), "description": f"Naam {self._number}"}
@@ -116,6 +127,8 @@ class MasterPeople:
         return self._note(collection, key)
 
     def _reference(self, collection: str) -> dict[str, Any] | None:
+        if collection not in self.collections:
+            return None
         known = [*self.world.minox.lists[collection], None]
         key = self.world.random.choice(known)
         if self.world.random.random() < 0.1:
@@ -164,7 +177,7 @@ class MasterPeople:
         return False
 
     def _pick(self) -> tuple[str, str]:
-        collection = self.world.random.choice(list(ENTITIES))
+        collection = self.world.random.choice(self.collections)
         return collection, self.world.random.choice(list(self.world.minox.lists[collection]))
 
     # -- in QMS --------------------------------------------------------------------------------------------------------
@@ -194,33 +207,43 @@ class MasterSchedule(Schedule):
     """Runs one schedule of master data."""
 
     dag = "minox_master_data"
-    deadly = (
+    deadly: tuple[str, ...] = (
         "vat_codes.load",
         "payment_terms.load",
+        "cost_centers.load",
         "items.load",
         "customers.load",
         "customers.load",
+        "customers.check",
         "customers.stage",
+        "open_run",
+        "close_run",
     )
-    halting = ("items.load", "customers.load", "customers.load", "customers.stage", "vat_codes.load")
-    steps: ClassVar[dict[str, int]] = {"stage": 14, "load": 30}
+    halting: tuple[str, ...] = ("items.load", "customers.load", "customers.load", "customers.stage", "vat_codes.load")
+    steps: ClassVar[dict[str, int]] = {"stage": 10, "load": 16}
+    deeds_at_once = (1, 3)
+    again = 0.5
     requests: ClassVar[dict[str, int]] = {"stage": 3, "load": 8}
 
     def _fill(self) -> None:
         random, qms = self.random, self.world.qms
         self.bookings = {}
-        self.people: Any = MasterPeople(self.world)
+        part = random.choice(PARTS)
+        self.entities = {setting: collection in part for collection, setting in SETTING.items()}
+        coupled = [collection for collection in ENTITIES if collection in {*part, "customer"}]
+        there = {"open_run", "close_run", *(SETTING.get(one, "customers") for one in coupled)}
+        self.deadly = tuple(task for task in MasterSchedule.deadly if task.partition(".")[0] in there)
+        self.halting = tuple(task for task in MasterSchedule.halting if task.partition(".")[0] in there)
+        self.people: Any = MasterPeople(self.world, coupled)
         self.world.minox.lists["item_group"]["10"] = {
             "id": 10,
             "description": "Uren",
             "ledger_accounts": {"sales_revenue_nl": {"id": 8000}},
         }
-        for collection, count in (("vat", 3), ("payment_term", 3), ("cost_center", 3), ("item", 3), ("customer", 4)):
-            for _ in range(count):
+        for collection in coupled:
+            for _ in range(3 + (collection == "customer")):
                 self.people.add(collection)
-        for number, collection in enumerate(
-            ENTITIES, 1
-        ):  # what QMS had before: one row of each, and one of another company
+        for number, collection in enumerate(coupled, 1):  # what QMS had: one row of each, and one of another company
             entity, code = ENTITIES[collection]
             first = next(iter(self.world.minox.lists[collection]))
             row = {code: first, "Name": "Van vroeger", FREE[entity]: f"vrij {number}"}
@@ -246,7 +269,8 @@ class MasterJudge(Judge):
 
     def rows(self) -> Iterator[str]:
         """Every good record of Minox is in QMS once, with Minox's coupled fields and its users' others."""
-        for collection, (entity, code) in ENTITIES.items():
+        for collection in self.schedule.people.collections:
+            entity, code = ENTITIES[collection]
             wanted = {
                 key: expected(self.minox, self.qms, collection, row)
                 for key, row in self.minox.lists[collection].items()
@@ -291,7 +315,7 @@ class MasterJudge(Judge):
 
     def others(self) -> Iterator[str]:
         """Rows of other companies are left alone, and nothing is deleted."""
-        for number, collection in enumerate(ENTITIES, 1):
+        for number, collection in enumerate(self.schedule.people.collections, 1):
             entity, _ = ENTITIES[collection]
             row = self.qms.rows[entity].get(100 + number)
             if row is None or row["Name"] not in {"Van vroeger", *self._names(entity, 100 + number)}:

@@ -22,20 +22,24 @@ class Process:
         name: Run, task and number of the try.
         kill_at: The step at which it is killed; 0 for never.
         stop_at: The request before which it stands still for a while; 0 for never.
+        stop_before: Method of the requests that count for that; empty for all.
         stood_at: When it stood still, in microseconds.
         began: When it began, in microseconds.
         is_dead: It was killed.
+        died: Where.
         lost_commits: Commits whose answer it did not get.
     """
 
     name: str
     kill_at: int = 0
     stop_at: int = 0
+    stop_before: str = ""
     stood_at: int = -1
     began: int = 0
     steps: int = 0
     requests: int = 0
     is_dead: bool = False
+    died: str = ""
     is_dry: bool = False
     lost_commits: int = 0
     connections: dict[int, Any] = field(default_factory=dict)
@@ -45,11 +49,12 @@ class Process:
         """It may not have written down what it learned."""
         return self.is_dead or self.lost_commits > 0
 
-    def step(self) -> None:
+    def step(self, where: str) -> None:
         """Take a step; raises `KilledError` at the one it is killed at, and at each after it."""
         self.steps += 1
         if self.is_dead or self.steps == self.kill_at:
             self.is_dead = True
+            self.died = self.died or where
             raise KilledError(self.name)
 
 

@@ -34,7 +34,7 @@ MASTER = 5
 LIMIT = 600
 """Seconds that a process may take for its part; a schedule that hangs is a fault of the simulation."""
 
-PART = 10
+PART = 25
 """Schedules that a process takes at a time."""
 
 
@@ -45,6 +45,7 @@ class Figures:
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     deeds: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[int, list[str]]] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
@@ -52,6 +53,7 @@ class Figures:
         self.counts += result.counts
         self.faults += result.faults
         self.deeds += result.deeds
+        self.kills += result.kills
         if result.violations:
             self.failed.append((result.seed, result.violations))
 
@@ -60,6 +62,7 @@ class Figures:
         self.counts += other.counts
         self.faults += other.faults
         self.deeds += other.deeds
+        self.kills += other.kills
         self.failed += other.failed
 
 
@@ -75,13 +78,23 @@ class Simulator:
         self.world = World()
         self.database = Database(engine, self.world)
         self.connector = Connector(self.world, self.database)
-        gc.collect()
-        gc.freeze()  # Airflow leaves a large heap behind, which is not to be searched again and again
+        self._ran = 0
+        gc.disable()
+        self._tidy()
 
     def run(self, seed: int) -> Result:
         """Run one schedule."""
+        self._ran += 1
+        if self._ran % PART == 0:
+            self._tidy()
         kind = MasterSchedule if seed % MASTER == 0 else Schedule
         return kind(self.world, self.connector, seed, self.settings).run()
+
+    @staticmethod
+    def _tidy() -> None:
+        """Collect what is left behind; Airflow's large heap is not to be searched again and again."""
+        gc.collect()
+        gc.freeze()
 
     def run_many(self, seeds: Iterable[int]) -> Figures:
         """Run schedules."""

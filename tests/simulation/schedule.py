@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tests.simulation.checker import check_bookings
+from tests.simulation.checker import BATCHES, PATIENCE, check_bookings
 from tests.simulation.connector import Job, settings_of
 from tests.simulation.minox_model import MinoxModel
 from tests.simulation.people import People
@@ -33,6 +33,7 @@ class Result:
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     deeds: Counter[str] = field(default_factory=Counter)
+    kills: Counter[str] = field(default_factory=Counter)
     trace: str = ""
 
 
@@ -47,7 +48,7 @@ class Schedule:
     """
 
     dag = "qms_invoices"
-    deadly: ClassVar[tuple[str, ...]] = (
+    deadly: tuple[str, ...] = (
         "open_run",
         "stage",
         "check",
@@ -58,9 +59,11 @@ class Schedule:
         "attach_pdfs",
         "close_run",
     )
-    halting: ClassVar[tuple[str, ...]] = ("stage", "book", "book", "book", "close_run")
-    steps: ClassVar[dict[str, int]] = {"stage": 22, "book": 45, "attach_pdfs": 14, "close_run": 30}
+    halting: tuple[str, ...] = ("stage", "book", "book", "book", "close_run")
+    steps: ClassVar[dict[str, int]] = {"stage": 20, "book": 30, "attach_pdfs": 10, "close_run": 18}
     requests: ClassVar[dict[str, int]] = {"stage": 5, "book": 16, "close_run": 4}
+    deeds_at_once = (2, 4)
+    again = 0.25
 
     def __init__(self, world: World, connector: Connector, seed: int, settings: dict[str, Any] | None = None) -> None:
         self.settings_given = settings or {}
@@ -83,20 +86,22 @@ class Schedule:
         self.counts["bookings"] = len(self.world.minox.batches)
         deeds = self.people.counts + Counter({"connect again": len(self.people.deeds.reconnected)})
         trace = "\n".join(event.line() for event in self.world.history)
-        return Result(self.seed, violations, self.counts, self.world.faults.counts, deeds, trace)
+        faults, kills = self.world.faults.counts, self.connector.kills
+        return Result(self.seed, violations, self.counts, faults, deeds, kills, trace)
 
     # -- the parts of a schedule ---------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         random, world = self.random, self.world
         self.connector.database.forget()
+        self.connector.kills = Counter()
         world.clock.begin(START)
         life = random.choice((600, 1200, 3600))
         minox = MinoxModel(random.choice((2, 3, 100)), life)
         qms = QmsModel("https://qms.example", random.choice((2, 3, 100)), life)
         world.begin(random, minox, qms)
         self._fill()
-        self.settings = self.connector.settings = settings_of(self.bookings)
+        self.settings = self.connector.settings = settings_of(self.bookings, self.entities)
         self.end = START
 
     def _fill(self) -> None:
@@ -104,6 +109,7 @@ class Schedule:
         random = self.random
         for number in (10001, 10002, 10003):
             self.world.minox.lists["customer"][str(number)] = {"id": number}
+        self.entities: dict[str, bool] = {}
         self.bookings: dict[str, Any] = {
             "lines": random.choice(("single", "single", "grouped")),
             "attach_pdf": random.random() < 0.25,
@@ -120,32 +126,43 @@ class Schedule:
     def _trouble(self) -> None:
         """Some intervals in which anything may happen."""
         random, faults = self.random, self.world.faults
-        for place in range(random.choice((1, 1, 2, 2, 3))):
+        for place in range(random.choice((1, 1, 2))):
             faults.per_request = random.choice((0.0, 0.02, 0.06, 0.2))
             faults.per_commit = random.choice((0.0, 0.0, 0.0, 0.03))
             faults.down = {random.choice(("minox", "qms")): random.choice(OUTAGES)} if random.random() < 0.08 else {}
-            for turn in range(random.randint(2, 5)):
-                self.world.clock.sleep(random.uniform(1, 200))
-                self.people.act(is_first=place + turn == 0)
+            self._act(random.randint(*self.deeds_at_once), is_first=place == 0)
             self._interval(self._troubled_job())
             self._extra_run()
             if self.zombies and random.random() < 0.6:
                 self._wake()
             self._reconnect()
 
+    def _act(self, times: int, *, is_first: bool = False) -> None:
+        """Let people do a few things."""
+        for turn in range(times):
+            self.world.clock.sleep(self.random.uniform(1, 200))
+            self.people.act(is_first=is_first and turn == 0)
+
     def _quiet(self) -> None:
-        """The faults stop; two quiet runs, the second when what Minox refused is offered again."""
+        """The faults stop; a quiet run, and now and then a second one: always when something is to be offered again."""
         while self.zombies:
             self._wake()
         self.world.faults.heal()
         self._reconnect()
+        self._act(self.random.randint(0, 3))
         self._interval(self._job())
         if self._reconnect():  # a process that died while it refreshed took the tokens with it: only now that shows
             self._interval(self._job())
         self.after_first = self.world.clock.micros
         self.held_at_first = set(self.world.minox.batches)
-        self.end += 5 * QUARTER
-        self._interval(self._job(begin=self.end - 5 * QUARTER))
+        if self._waits() or self.random.random() < self.again:
+            self.end += 5 * QUARTER
+            self._interval(self._job(begin=self.end - 5 * QUARTER))
+
+    def _waits(self) -> bool:
+        """Minox refused an entry not long ago: it is offered again later."""
+        since = self.after_first - PATIENCE
+        return any(one.status == 400 and one.micros > since and BATCHES in one.what for one in self.world.history)
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
@@ -158,13 +175,16 @@ class Schedule:
         random = self.random
         job = self._job()
         job.retries = random.choice((0, 1, 2))
-        if random.random() < 0.45:
+        if random.random() < 0.5:
             task = random.choice(self.deadly)
             job.kills[task] = random.randint(1, self.steps.get(task.rpartition(".")[2], 8))
             job.is_abandoned = random.random() < 0.5
-        elif random.random() < 0.3:
+        elif random.random() < 0.5:
             task = random.choice(self.halting)
-            job.stops[task] = random.randint(1, self.requests[task.rpartition(".")[2]])
+            if task == "book" and random.random() < 0.5:
+                job.stops[task], job.stop_before = random.randint(1, 3), "PUT"
+            else:
+                job.stops[task] = random.randint(1, self.requests[task.rpartition(".")[2]])
         return job
 
     def _interval(self, job: Job) -> None:
@@ -175,7 +195,6 @@ class Schedule:
 
     def _run(self, job: Job) -> None:
         self.counts["runs"] += 1
-        before = self.connector.kills
         if job.stops and len(self.zombies) == 0:
             lane = Lane(lambda: self.connector.run(self.dag, job, lane=1))
             self.world.lane = lane
@@ -190,7 +209,6 @@ class Schedule:
         else:
             job.stops = {}
             self.connector.run(self.dag, job)
-        self.counts["kills"] += self.connector.kills - before
 
     def _believed_dead(self, lane: Lane, job: Job) -> None:
         """What the others make of a process that stands still: cut off from the database, or started again."""

@@ -72,7 +72,7 @@ class World:
         if process is None:
             raise RuntimeError("a request outside of any process")
         is_doubtful = self._stand_still(process, asked)
-        process.step()
+        process.step("before a request")
         self.clock.sleep(self.random.uniform(*LATENCY))
         event = Event(
             len(self.history),
@@ -91,7 +91,7 @@ class World:
         answer = self._before(event, system, asked)
         if answer is None:
             answer = self._carry_out(event, system, asked)
-            process.step()
+            process.step("before an answer")
             if event.fault:
                 answer = self._after(event, asked, answer)
             event.is_seen = not event.fault or event.fault == "token expired"
@@ -99,6 +99,8 @@ class World:
 
     def _stand_still(self, process: Process, asked: Asked) -> bool:
         """Let the process stand still before this request, when it is to; not while it holds the grant's row."""
+        if process.stop_before not in {"", asked.method}:
+            return False
         process.requests += 1
         if not process.stop_at or process.requests < process.stop_at or asked.path.endswith("/token"):
             return False

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from include.storage.runs import Run
 
 
+_RELEASE = (
+    sa.update(quarantine)
+    .where(
+        quarantine.c.link == sa.bindparam("of_link"),
+        quarantine.c.entity == sa.bindparam("of_entity"),
+        quarantine.c.solved_at.is_(None),
+        quarantine.c.source_key == sa.any_(sa.bindparam("of_keys", type_=sa.ARRAY(sa.Text))),
+    )
+    .values(solved_at=sa.func.clock_timestamp(), alerted=False)
+    .returning(quarantine.c.source_key)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A record with everything that is wrong with it; the first finding gives the reason of the outcome."""
@@ -135,7 +148,8 @@ def release(connection: sa.Connection, run: Run, entity: str, keys: Iterable[str
     wanted = list(keys)
     if not wanted:
         return []
-    return _solve(connection, run, *_open(run.link, entity), quarantine.c.source_key == sa.any_(sa.literal(wanted)))
+    given = {"of_link": run.link, "of_entity": entity, "of_keys": wanted, "solved_run": run.id}
+    return list(connection.scalars(_RELEASE, given))
 
 
 def _open(link: str, entity: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -300,10 +300,16 @@ def missed_runs(engine: sa.Engine, run: Run, entity: str) -> dict[int, dict[str,
         return {row.id: row.plan for row in connection.execute(query)}
 
 
+_HOLDER = sa.select(run_claim.c.run).where(
+    run_claim.c.link == sa.bindparam("of_link"), run_claim.c.direction == sa.bindparam("of_direction")
+)
+_HOLDER_KEPT = _HOLDER.with_for_update(read=True)
+
+
 def holds_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -> bool:
     """Tell whether the link's direction is this run's, and `keep` it so until the transaction ends."""
-    mine = sa.select(run_claim.c.run).where(run_claim.c.link == run.link, run_claim.c.direction == run.direction)
-    return connection.scalar(mine.with_for_update(read=True) if keep else mine) == run.id
+    place = {"of_link": run.link, "of_direction": run.direction}
+    return connection.scalar(_HOLDER_KEPT if keep else _HOLDER, place) == run.id
 
 
 @dataclass(frozen=True, slots=True)

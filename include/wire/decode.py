@@ -32,6 +32,7 @@ MAX_DIGITS = 30
 
 _OUT_OF_RANGE = f"expected a number of at most {MAX_DIGITS} digits"
 
+_NUMBERS = (int, Decimal)
 _LARGE_NUMBER = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}|[0-9.]{30}")
 _ODD_DECIMAL = re.compile(rb"_|nan|inf", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
@@ -138,7 +139,7 @@ def _is_storable(content: Any) -> bool:
         elif isinstance(value, str):
             if "\x00" in value:
                 return False
-        elif isinstance(value, int | Decimal) and not _sane(Decimal(value)):
+        elif isinstance(value, _NUMBERS) and not _sane(Decimal(value)):
             return False
     return True
 

@@ -54,7 +54,7 @@ RUNS: Final = (
     Guard(
         "whose direction it is",
         "include/storage/runs.py",
-        "return connection.scalar(mine.with_for_update(read=True) if keep else mine) == run.id",
+        "return connection.scalar(_HOLDER_KEPT if keep else _HOLDER, place) == run.id",
         "return True",
         "A run that was taken over goes on posting.",
         (f"{_RUNS}test_a_run_knows_whether_the_direction_is_still_its_own",),

@@ -242,9 +242,10 @@ class TokenSource:
 
 
 def _access_token(grant: Grant) -> str:
-    if grant.access_token is None:
+    token = grant.access_token
+    if token is None:
         raise ConfigurationError("The stored grant holds no access token; connect again.", entity="oauth_grant")
-    return grant.access_token
+    return token
 
 
 _OAUTH_ERRORS: Final = frozenset(

@@ -30,7 +30,7 @@ RUNS: Final = (
     Guard(
         "one run per link and direction",
         "include/storage/runs.py",
-        "if row.idle <= GRACE_SECONDS or is_at_work(connection, row.run):",
+        'if (row.state == "running" and row.idle <= GRACE_SECONDS) or is_at_work(connection, row.run):',
         "if False:",
         "Two runs of a link do the same work at once.",
         (f"{_RUNS}test_two_runs_at_once_wait_for_each_other", f"{_ONCE}test_two_runs_of_a_link_are_never_both_at_work"),
@@ -46,7 +46,7 @@ RUNS: Final = (
     Guard(
         "the grace between two tasks",
         "include/storage/runs.py",
-        "if row.idle <= GRACE_SECONDS or is_at_work",
+        'if (row.state == "running" and row.idle <= GRACE_SECONDS) or is_at_work',
         "if is_at_work",
         "A run is taken over between two of its tasks.",
         (f"{_RUNS}test_between_its_tasks_a_run_keeps_the_direction",),
@@ -133,6 +133,14 @@ EXACTLY_ONCE: Final = (
         "if False:",
         "A task that stood still before its request sends it though another try of it has gone on.",
         (f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",),
+    ),
+    Guard(
+        "hash: the very entry that was intended",
+        "include/storage/ledger.py",
+        '        booking.c.entry_hash == sa.bindparam("of_hash"),\n',
+        "",
+        "A try that stood still sends another entry than the ledger says.",
+        (f"{_LEDGER}test_only_the_very_entry_that_was_intended_may_go_out",),
     ),
     Guard(
         "what was settled since is not sent",

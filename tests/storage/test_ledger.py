@@ -59,6 +59,19 @@ def test_an_older_copy_changes_nothing(database: sa.Engine) -> None:
     assert (row.source_hash, row.state, row.read_at) == ("newer", "rejected", at + HOUR)
 
 
+def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -> None:
+    link, at = new_link(), now(database)
+    assert _note(database, link, 1, at, state="sending", entry_hash="this")
+    with database.connect() as connection:
+        assert ledger.is_intended(connection, link, 1, "this")
+        assert not ledger.is_intended(connection, link, 1, "another")
+        assert not ledger.is_intended(connection, link, 2, "this")
+        assert not ledger.is_intended(connection, new_link(), 1, "this")
+    assert _note(database, link, 1, at, state="open")
+    with database.connect() as connection:
+        assert not ledger.is_intended(connection, link, 1, "this")
+
+
 def test_only_one_invoice_of_a_link_holds_a_number(database: sa.Engine) -> None:
     link, other = new_link(), new_link()
     for state in ("open", "rejected", "refused", "skipped", "excluded"):
@@ -136,7 +149,8 @@ def _intend(engine: sa.Engine, run: Run, number: int, minox_number: int, at: dt.
     hook: Any = None  # intending sends nothing
     poster = Poster(engine, hook, run, read_at=at)
     with working(engine, run):
-        return poster.intend(number, batch_id(1, 2, 3, number), _entry(minox_number), {"source_hash": "seen"})
+        facts: dict[str, Any] = {"source_hash": "seen"}
+        return poster.intend(number, batch_id(1, 2, 3, number), _entry(minox_number), facts) is not None
 
 
 def test_an_intention_is_in_the_ledger_before_anything_goes_out(database: sa.Engine) -> None:

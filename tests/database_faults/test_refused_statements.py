@@ -181,12 +181,14 @@ def _dispose() -> None:
 def test_the_error_names_the_database_and_no_row(booking_world: BookingWorld, faults: Faults) -> None:
     begin_invoices(booking_world)
     faults.refuse_statement("INSERT booking", DEADLOCK)
-    error = first_run(booking_world).tasks["stage"]
+    ran = first_run(booking_world)
+    error = ran.tasks["stage"]
     faults.disarm()
     assert str(error) == (
         "database: The connector's database could not do what was asked; the next try goes on. "
         "(DeadlockDetected: deadlock detected)"
     )
+    assert f"invoices: {error}" in str(ran.tasks["close_run"])
     assert error.__cause__ is None  # type: ignore[union-attr]  # an error, as was just seen
     assert sa.exc.SQLAlchemyError not in type(error).__mro__
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -71,7 +72,7 @@ class LinkOperator(BaseOperator):
         except sa.exc.SQLAlchemyError as error:
             told = database_error(error)
             self.explain(told)
-            raise told from None  # the database's own words quote whole rows
+            raise told from None
 
     def _work_for(self, run: Run, settings: LinkSettings, context: Mapping[str, Any]) -> Any:
         """Work for a run, note with it whether that went well, and tell Airflow what was read and written."""
@@ -81,14 +82,23 @@ class LinkOperator(BaseOperator):
             with working(self.engine, run, self.task_id), timed_task(self.link, self.direction, self.task_id):
                 result = self.work(settings, run)
         except ConnectorError as error:
-            note_failure(self.engine, run, self.task_id, str(error))
+            self._note_failure(run, error)
             raise
+        except sa.exc.SQLAlchemyError as error:
+            told = database_error(error)
+            self._note_failure(run, told)
+            raise told from None  # the database's own words quote whole rows
         finally:
             note_requests(self.link, self._hooks)
         note_success(self.engine, run, self.task_id, figures_of(self._hooks, time.monotonic() - begun))
         self._flow = self.flow(settings, run)
         self.tell_assets(context, run)
         return result
+
+    def _note_failure(self, run: Run, error: ConnectorError) -> None:
+        """Note with the run why the task failed, so that its last task can say so; the database may be away."""
+        with suppress(sa.exc.SQLAlchemyError):
+            note_failure(self.engine, run, self.task_id, str(error))
 
     def flow(self, settings: LinkSettings, run: Run) -> Flow:  # noqa: ARG002 - what most tasks have to say
         """What the task has read and written, for OpenLineage."""

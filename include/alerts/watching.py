@@ -1,7 +1,7 @@
 """What the watcher makes of what it sees: silence, runs that stopped without a word, connections that lie idle.
 
 A task that is killed calls nobody and a scheduler that stands still starts nothing, so these are found by looking, from
-outside of the runs (spec, section 6; the issue's "silence is an alarm too").
+outside of the runs (spec, section 6).
 """
 
 from __future__ import annotations

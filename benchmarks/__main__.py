@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import airflow_overhead, pace, slope, workloads
+from benchmarks import airflow_overhead, memory, pace, slope, workloads
 from benchmarks.contenders import contenders
 from benchmarks.figures import as_json, circumstances
 from benchmarks.report import DOCS, NAME, write
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Measured
     from benchmarks.workloads import Cell
 
-SECTIONS = ("functions", "airflow", "pace", "slope", "workloads")
+SECTIONS = ("functions", "airflow", "pace", "slope", "memory", "workloads")
 Save = Callable[[Any], None]
 LARGE = 5000
 """Invoices from which on a workload has turns of its own number."""
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "airflow": lambda given, _: airflow_overhead.measure(given.repeat, _tell),
         "pace": _pace,
         "slope": _slope,
+        "memory": _memory,
         "workloads": _workloads,
     }
     for section in options.only:
@@ -137,6 +138,14 @@ def _slope(options: argparse.Namespace, _: Save) -> list[Measured]:
     with workloads.postgres() as server:
         for size in options.sizes:
             rows += _told(slope.measure(server, size))
+    return rows
+
+
+def _memory(options: argparse.Namespace, _: Save) -> list[Measured]:
+    rows: list[Measured] = []
+    with workloads.postgres() as server:
+        for size in options.sizes:
+            rows += _told(memory.measure(server, size))
     return rows
 
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
+from benchmarks import memory
 from benchmarks.meter import Meter
 from include.storage.engine import engine
+from minox_qms.operators.link import LinkOperator
 from tests.world import World
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def main() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     ExecutorSafeguard.test_mode = True
+    if memory.BY_TASK in os.environ:
+        LinkOperator.execute = memory.forked(LinkOperator.execute, directory)  # type: ignore[method-assign, assignment]
     with Meter() as meter:
         ran = run(what, directory)
     bad = {name: str(error) for name, error in ran.tasks.items() if isinstance(error, BaseException)}

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from benchmarks import airflow_overhead, chart, core, pace, report, slope, workloads
+from benchmarks import airflow_overhead, chart, core, memory, pace, report, slope, workloads
 from benchmarks.__main__ import main
 from benchmarks.contenders import BY_HAND, DLT, OURS, Contender, contenders
 from benchmarks.figures import circumstances
@@ -72,6 +72,12 @@ def test_whole_runs_over_a_filled_qms_and_at_a_limit(server: sa.URL) -> None:
     assert [row["invoices"] for row in pace.measure(server, 2)] == [2, 2]
 
 
+def test_the_memory_of_each_task(server: sa.URL) -> None:
+    rows = list(memory.measure(server, 3))
+    assert [row["task"] for row in rows] == ["customers.stage", "customers.check", "customers.load", "largest of all"]
+    assert all(row["working_bytes"] > 0 for row in rows)
+
+
 def test_the_core_functions() -> None:
     rates = core.functions(10)
     assert len(rates) == 8
@@ -109,6 +115,7 @@ def test_the_page_of_all_sections() -> None:
         "pace": [{"slow": 0.0, "invoices": 10, "per_minute": 299.6}],
         "functions": {"rates": {"decode": 1234.5}, "stream": [{"records": 10, **took}]},
         "slope": [{"records": 10, "run": "idle", "seconds": 1.0, "cpu_seconds": 0.5, "working_bytes": 3_000_000}],
+        "memory": [{"records": 10, "task": "customers.load", "seconds": 1.0, "working_bytes": 3_000_000}],
     }
     page = report.page({name: {"circumstances": where, "figures": told} for name, told in figures.items()})
     for words in (
@@ -116,6 +123,7 @@ def test_the_page_of_all_sections() -> None:
         "| d | 1 | 3.00 | 2 | 4.00 | 2 | 0.75 |",
         "| 300 |",
         "1,234",
+        "| 10 | customers.load | 1.0 | 3 |",
     ):
         assert words in page
 

@@ -199,6 +199,15 @@ def test_a_change_in_qms_to_a_coupled_field_stays_until_minox_changes(world: Wor
     }
 
 
+def test_a_change_in_qms_stays_though_another_record_changes(world: World) -> None:
+    give(world, "customer", customer(10001), customer(10002))
+    good(world.run_master_data())
+    change_in_qms(world, "CustomerCompany", qms_row(world, "CustomerCompany", "10001"), Name="Door QMS")
+    change(world, "customer", 10002, chamber_of_commerce="77")
+    assert good(world.run_master_data()).counts == {"customers": {"unchanged": 1, "updated": 1}}
+    assert qms_row(world, "CustomerCompany", "10001")["Name"] == "Door QMS"
+
+
 def test_minox_changing_to_what_qms_has_already_writes_nothing(world: World) -> None:
     give(world, "customer", customer(10001))
     good(world.run_master_data())

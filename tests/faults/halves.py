@@ -145,6 +145,7 @@ class Half:
                 "WHERE datname = current_database() AND application_name = 'minox-qms' AND pid <> ALL(%s)",
                 (own,),
             )
+        self.world.database.dispose()  # others of the pool are dead now, too
 
     def locks_awaited(self) -> int:
         """Sessions that wait for a lock."""

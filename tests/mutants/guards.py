@@ -436,8 +436,8 @@ MASTER_DATA: Final = (
         "plugins/minox_qms/sync/master_data.py",
         "return known.written_hash == one.digest and known.refused_hash is None and not known.reoffer",
         "return False",
-        "Every run reads all of QMS.",
-        (f"{_RULES}test_an_idle_run_reads_one_list_an_entity_and_nothing_of_qms",),
+        "What users changed in QMS is overwritten when another record changes.",
+        (f"{_RULES}test_a_change_in_qms_stays_though_another_record_changes",),
     ),
     Guard(
         "equal rows are left alone",

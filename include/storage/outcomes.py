@@ -149,21 +149,24 @@ def finish_entity(
         state: `good`, `held` or `failed`.
         message: Why, when it is not good.
     """
-    noted = outcomes_of(connection, run, entity)
-    keys = sorted(key for key in set(unchanged) if noted.get(key) not in WRITTEN)
-    stale = [key for key in keys if key in noted]
-    if stale:
-        connection.execute(
-            sa.delete(sync_outcome).where(
-                sync_outcome.c.run == run.id,
-                sync_outcome.c.entity == entity,
-                sync_outcome.c.source_key == sa.any_(sa.literal(stale)),
-            )
+    found = set(unchanged)
+    if found:
+        mine = sa.and_(
+            sync_outcome.c.run == run.id,
+            sync_outcome.c.entity == entity,
+            sync_outcome.c.source_key == sa.any_(sa.literal(list(found), sa.ARRAY(sa.Text))),
         )
+        written = sync_outcome.c.outcome.in_(WRITTEN)
+        found.difference_update(connection.scalars(sa.select(sync_outcome.c.source_key).where(mine, written)))
+        connection.execute(sa.delete(sync_outcome).where(mine, sa.not_(written)))
+    keys = sorted(found)
     _note_unchanged(connection, run, entity, keys)
     counts: dict[str, int] = {UNCHANGED: len(keys)} if keys else {}
-    for outcome in outcomes_of(connection, run, entity).values():
-        counts[outcome] = counts.get(outcome, 0) + 1
+    noted = sa.select(sync_outcome.c.outcome, sa.func.count()).where(
+        sync_outcome.c.run == run.id, sync_outcome.c.entity == entity
+    )
+    for outcome, records in connection.execute(noted.group_by(sync_outcome.c.outcome)):
+        counts[outcome] = counts.get(outcome, 0) + records
     connection.execute(
         sa.update(sync_run_entity)
         .where(sync_run_entity.c.run == run.id, sync_run_entity.c.entity == entity)

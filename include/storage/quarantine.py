@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from include.storage.tables import quarantine
+from include.storage.outcomes import WRITTEN
+from include.storage.tables import quarantine, sync_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -150,6 +151,17 @@ def release(connection: sa.Connection, run: Run, entity: str, keys: Iterable[str
         return []
     given = {"of_link": run.link, "of_entity": entity, "of_keys": wanted, "solved_run": run.id}
     return list(connection.scalars(_RELEASE, given))
+
+
+def release_written(connection: sa.Connection, run: Run, entity: str) -> list[str]:
+    """Mark what this run has written as solved; returns the keys of those that were in quarantine."""
+    written = sa.exists().where(
+        sync_outcome.c.run == run.id,
+        sync_outcome.c.entity == entity,
+        sync_outcome.c.source_key == quarantine.c.source_key,
+        sync_outcome.c.outcome.in_(WRITTEN),
+    )
+    return _solve(connection, run, *_open(run.link, entity), written)
 
 
 def _open(link: str, entity: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConnectorError, RefusedError
 from include.storage import bindings as store
-from include.storage.outcomes import UNCHANGED, WRITTEN, Outcome, finish_entity, note_outcomes, outcomes_of
+from include.storage.outcomes import UNCHANGED, Outcome, finish_entity, note_outcomes
 from include.storage.previews import note_previews
-from include.storage.quarantine import Rejected, put_aside, release, release_others
+from include.storage.quarantine import Rejected, put_aside, release, release_others, release_written
 from include.storage.runs import insist_on_claim
 
 if TYPE_CHECKING:
@@ -159,11 +159,8 @@ class LoadingNotes:
         state, message = ("good", None) if error is None else ("failed", str(error))
         with self._transaction() as connection:
             finish_entity(connection, self.run, self.entity, self._unchanged, state=state, message=message)
-            noted = outcomes_of(connection, self.run, self.entity)
-            written = [key for key, outcome in noted.items() if outcome in WRITTEN]
-            release(
-                connection, self.run, self.entity, [*written, *self._unchanged]
-            )  # also what an earlier try rejected
+            release_written(connection, self.run, self.entity)
+            release(connection, self.run, self.entity, self._unchanged)  # also what an earlier try rejected
             release_others(connection, self.run, self.entity, still_open=self._failed)
 
     def _preview(self, connection: sa.Connection, places: list[int], outcomes: list[Outcome]) -> None:

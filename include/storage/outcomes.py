@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from include.storage.runs import RunBusyError
 from include.storage.tables import (
     key_set,
     latest_unchanged,
@@ -46,13 +47,28 @@ class Outcome:
 
 
 def note_extracted(connection: sa.Connection, run: Run, entity: str, extracted: int, read_at: dt.datetime) -> None:
-    """Note how many records of an entity a run has read, and when it began to read them."""
+    """Note how many records of an entity a run has read, and when it began to read them.
+
+    Raises:
+        RunBusyError: Another try of the task began to read later, and has noted that: this one was out of sight.
+    """
     values = {"state": "staged", "extracted": extracted, "rejected": 0, "read_at": read_at, "message": None}
-    connection.execute(
+    written = connection.execute(
         insert(sync_run_entity)
         .values(run=run.id, entity=entity, **values)
-        .on_conflict_do_update(index_elements=["run", "entity"], set_={**values, "finished_at": None, "counts": None})
+        .on_conflict_do_update(
+            index_elements=["run", "entity"],
+            set_={**values, "finished_at": None, "counts": None},
+            where=sync_run_entity.c.read_at <= read_at,
+        )
+        .returning(sync_run_entity.c.run)
     )
+    if written.first() is None:
+        raise RunBusyError(
+            f"Another try of this task of {run.link} has read it since; this one notes nothing.",
+            system="database",
+            entity=entity,
+        )
 
 
 def read_at(engine: sa.Engine, run: Run, entity: str) -> dt.datetime:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from include.mappings import MASTER_DATA, items
 from include.storage.outcomes import note_extracted
+from include.storage.runs import insist_on_claim
 from include.storage.settling import forget_unstaged
 from include.storage.staging import read_staged, stage
 from include.wire.decode import decode_readable, decode_record
@@ -29,6 +30,9 @@ def stage_entity(engine: sa.Engine, run: Run, minox: MinoxHook, entity: str) -> 
 
     Returns:
         Number of records.
+
+    Raises:
+        RunBusyError: Another run has taken over, or this one is over: what was read late is not noted with it.
     """
     with engine.connect() as connection:
         read_at: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
@@ -37,6 +41,7 @@ def stage_entity(engine: sa.Engine, run: Run, minox: MinoxHook, entity: str) -> 
         stage(engine, run, ITEM_GROUPS, minox.pages("item_group"), _key_reader(ItemGroup, items.group_key))
     extracted = stage(engine, run, entity, minox.pages(mapping.minox), _key_reader(mapping.struct, mapping.key))
     with engine.begin() as connection:
+        insist_on_claim(connection, run)
         note_extracted(connection, run, entity, extracted, read_at)
         forget_unstaged(connection, run, entity)
     return extracted

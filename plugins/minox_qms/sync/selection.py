@@ -14,6 +14,7 @@ from include.bookings.batch_id import batch_id
 from include.bookings.dates import comparison_date
 from include.storage import ledger
 from include.storage.outcomes import note_extracted
+from include.storage.runs import insist_on_claim
 from include.storage.settling import forget_unstaged
 from include.storage.staging import read_staged, stage, staged_keys
 from include.storage.tables import daily_sweep
@@ -71,11 +72,15 @@ class InvoiceSelection:
 
         Returns:
             Number of invoices.
+
+        Raises:
+            RunBusyError: Another run has taken over, or this one is over: what was read late is not noted with it.
         """
         with self.engine.connect() as connection:
             read_at: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         extracted = self.stage_rows()
         with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
             forget_unstaged(connection, self.run, ENTITY)
             note_extracted(connection, self.run, ENTITY, extracted, read_at)
             if not self.run.dry_run:

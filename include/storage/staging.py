@@ -60,16 +60,30 @@ def stage(
         )
         connection.execute(sa.delete(table).where(sa.or_(table.c.run == run.id, table.c.run.in_(older))))
         _copy(connection, table.name, run.id, pages, key_of, parent_of)
-        later = table.alias("later")
-        connection.execute(
-            sa.delete(table).where(
-                table.c.run == run.id,
-                sa.exists().where(
-                    later.c.run == run.id, later.c.key == table.c.key, later.c.position > table.c.position
-                ),
+        copies = (
+            sa.select(
+                table.c.position,
+                sa.func.row_number().over(partition_by=table.c.key, order_by=table.c.position.desc()).label("number"),
             )
+            .where(table.c.run == run.id)
+            .subquery()
         )
-        return connection.scalar(sa.select(sa.func.count()).where(table.c.run == run.id)) or 0
+        # in two steps: of rows that have come this moment PostgreSQL knows nothing, and may join each with all others
+        earlier = connection.scalars(sa.select(copies.c.position).where(copies.c.number > 1)).all()
+        if earlier:
+            connection.execute(sa.delete(table).where(table.c.run == run.id, table.c.position == sa.any_(earlier)))
+        staged = connection.scalar(sa.select(sa.func.count()).where(table.c.run == run.id)) or 0
+        _tell_planner(connection, table.name, staged)
+        return staged
+
+
+def _tell_planner(connection: sa.Connection, table: str, staged: int) -> None:
+    """Have PostgreSQL count a table that has outgrown what it knows: later queries would be planned for a few rows."""
+    known = connection.scalar(
+        sa.text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)"), {"name": table}
+    )
+    if staged > 2 * max(known or 0, CHUNK):
+        connection.execute(sa.text(f"ANALYZE {table}"))
 
 
 def _copy(

@@ -48,6 +48,18 @@ def test_a_key_that_comes_twice_counts_once_the_later_copy(database: sa.Engine) 
     assert [(place, key) for place, key, _ in _raw(database, run)] == [(2, "2"), (4, "#4"), (5, "#5"), (6, "1")]
 
 
+def test_postgresql_knows_how_much_was_staged(database: sa.Engine) -> None:
+    table = STAGING["cost_centers"].name
+    with database.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {table}"))
+        connection.execute(sa.text(f"ANALYZE {table}"))
+    pages = [[b'{"id":%d}' % number for number in range(5000)]]
+    assert stage(database, new_run(database, new_link()), "cost_centers", pages, _key) == 5000
+    with database.connect() as connection:
+        known = connection.scalar(sa.text("SELECT reltuples FROM pg_class WHERE relname = :name"), {"name": table})
+    assert known == 5000
+
+
 def test_nothing_half_read_stays(database: sa.Engine) -> None:
     run = new_run(database, new_link())
 

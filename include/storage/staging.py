@@ -23,6 +23,7 @@ LOOKED_BACK = 50
 """Runs behind those whose rows are forgotten; what older runs left goes with them (`include/storage/retention.py`)."""
 
 CHUNK = 1000
+_PLACES = sa.ARRAY(sa.Integer)
 
 
 def stage(
@@ -69,9 +70,11 @@ def stage(
             .subquery()
         )
         # in two steps: of rows that have come this moment PostgreSQL knows nothing, and may join each with all others
-        earlier = connection.scalars(sa.select(copies.c.position).where(copies.c.number > 1)).all()
+        earlier = list(connection.scalars(sa.select(copies.c.position).where(copies.c.number > 1)))
         if earlier:
-            connection.execute(sa.delete(table).where(table.c.run == run.id, table.c.position == sa.any_(earlier)))
+            connection.execute(
+                sa.delete(table).where(table.c.run == run.id, table.c.position == sa.any_(sa.literal(earlier, _PLACES)))
+            )
         staged = connection.scalar(sa.select(sa.func.count()).where(table.c.run == run.id)) or 0
         _tell_planner(connection, table.name, staged)
         return staged

@@ -157,5 +157,8 @@ BROKEN: dict[str, Callable[[], Any]] = {
 }
 """By name; `python -m tests.simulation --break NAME` runs the simulation on one of them."""
 
-SETTINGS: dict[str, dict[str, Any]] = {"intent not committed": {"check_existing": False}}
-"""Settings that a broken connector needs to be caught: with the look at Minox's receivables it is good all the same."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "intent not committed": {"check_existing": False},
+    "no claim": {"check_existing": False, "minox_concurrency": 1},
+}
+"""Settings with which a broken connector is caught soon: with the look at Minox's receivables it is good all the same."""

@@ -200,7 +200,9 @@ class BookingJudge(Judge):
         return None
 
     def _at_first(self) -> Iterator[str]:
-        """The first quiet run has done everything that it could do."""
+        """The first quiet run has done everything that it could do, if every run before it had noted itself."""
+        if self.schedule.is_late:
+            return
         for key, invoice in self.invoices.items():
             batch, first = batch_of(key), self.schedule.after_first
             refused = [one for one in self.events_of(batch, "PUT") if one.status == 400]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
+import structlog
 from airflow.sdk import Connection
 from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
@@ -218,6 +219,7 @@ class Connector:
     def _install(self) -> None:
         """Put the real code on our clock, database and wire; for the life of this process."""
         logging.disable(logging.CRITICAL)
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         os.environ.setdefault("MINOX_QMS_FERNET_KEY", Fernet.generate_key().decode())
         ExecutorSafeguard.test_mode = True
         world, clock, module = self.world, self.world.clock, _changeable

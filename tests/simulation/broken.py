@@ -161,4 +161,4 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "intent not committed": {"check_existing": False},
     "no claim": {"check_existing": False, "minox_concurrency": 1},
 }
-"""Settings with which a broken connector is caught soon: with the look at Minox's receivables it is good all the same."""
+"""Settings with which a broken connector is caught soon; with the look at receivables it is good all the same."""

@@ -24,6 +24,7 @@ _ROUTES = "tests/page/test_routes.py::"
 _CONNECT = "tests/page/test_connect.py::"
 _SECURITY = "tests/page/test_security.py::"
 _CHECKS = "tests/checks/test_engine.py::"
+_LATE = "tests/e2e/test_late_reading.py::"
 _REFUSED = "tests/database_faults/test_refused_statements.py::"
 
 RUNS: Final = (
@@ -82,6 +83,30 @@ RUNS: Final = (
         "outcomes: list[Outcome] = []",
         "Staged records of a run whose task died have no outcome.",
         ("tests/storage/test_settling.py::test_a_staged_record_that_no_task_came_to_has_failed",),
+    ),
+    Guard(
+        "invoices that were read late",
+        "plugins/minox_qms/sync/selection.py",
+        "insist_on_claim(connection, self.run)\n            forget_unstaged",
+        "forget_unstaged",
+        "A task that stood still notes what it read with a run that is over.",
+        (f"{_LATE}test_invoices_that_are_read_late_are_not_noted_with_a_run_that_is_over",),
+    ),
+    Guard(
+        "master data that was read late",
+        "plugins/minox_qms/sync/extraction.py",
+        "        insist_on_claim(connection, run)\n",
+        "",
+        "A task that stood still notes what it read with a run that is over.",
+        (f"{_LATE}test_master_data_that_is_read_late_is_not_noted_with_a_run_that_is_over",),
+    ),
+    Guard(
+        "what a later try has read",
+        "include/storage/outcomes.py",
+        "where=sync_run_entity.c.read_at <= read_at,",
+        "where=sa.true(),",
+        "A try that stood still says that the run has read what it has not.",
+        (f"{_LATE}test_what_a_later_try_has_read_stays",),
     ),
     Guard(
         "missed intervals",
@@ -422,6 +447,14 @@ MASTER_DATA: Final = (
         "",
         "The checks let a nameless debtor through.",
         (f"{_CHECKS}test_findings",),
+    ),
+    Guard(
+        "a row of another record is none",
+        "plugins/minox_qms/hooks/qms.py",
+        "if any(_plain(made[name]) != _plain(row[name]) for name in _WHOSE if name in row and name in made):",
+        "if False:",
+        "A record is bound to another one's row, and overwrites it later.",
+        ("tests/hooks/test_qms.py::test_create_whose_outcome_is_unknown_is_sent_once",),
     ),
     Guard(
         "coupled fields only",

@@ -57,7 +57,7 @@ class Faults:
         if asked.method == "GET":
             names += LISTS
         elif "transaction_line_batch" in asked.path and not asked.path.endswith("/blob"):
-            names += [*BATCHES, *APPLIED]
+            names += [*BATCHES * 4, *APPLIED]
         return self._count(self._random.choice(names))
 
     def of_commit(self) -> str | None:

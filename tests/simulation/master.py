@@ -42,6 +42,18 @@ FREE = {
 """Per entity of QMS a field that belongs to its users."""
 
 
+DEEDS: dict[str, tuple[str, int]] = {
+    "add a record to Minox": ("add", 3),
+    "change a record in Minox": ("change", 6),
+    "take a record out of Minox": ("remove", 1),
+    "empty the name of a debtor": ("empty", 2),
+    "name a nameless debtor": ("name", 5),
+    "change a field that is not coupled": ("touch_free", 4),
+    "change a coupled field in QMS": ("touch_coupled", 3),
+}
+"""What they do: by which method, and how often beside the others."""
+
+
 @dataclass
 class Touched:
     """What somebody in QMS did to one field of a row."""
@@ -68,24 +80,15 @@ class MasterPeople:
         self.gone: dict[tuple[str, str], dict[str, Any]] = {}
         self.touched: dict[tuple[str, int], list[Touched]] = {}
         self._number = 0
-        self._deeds: list[tuple[str, Callable[[], bool], int]] = [
-            ("add a record to Minox", self.add, 3),
-            ("change a record in Minox", self.change, 6),
-            ("take a record out of Minox", self.remove, 1),
-            ("empty the name of a debtor", self.empty, 2),
-            ("name a nameless debtor", self.name, 2),
-            ("change a field that is not coupled", self.touch_free, 4),
-            ("change a coupled field in QMS", self.touch_coupled, 3),
-        ]
 
     def act(self, *, is_first: bool = False) -> None:
         """Do one thing by chance."""
         if is_first:
             self.add()
             return
-        (place,) = self.world.random.choices(range(len(self._deeds)), [one[2] for one in self._deeds])
-        if self._deeds[place][1]():
-            self.counts[self._deeds[place][0]] += 1
+        (what,) = self.world.random.choices(list(DEEDS), [weight for _, weight in DEEDS.values()])
+        if getattr(self, DEEDS[what][0])():
+            self.counts[what] += 1
 
     def reconnect(self, system: str) -> None:
         """Give access again."""

@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 PERSON = "m.visser"
 
 
+DEEDS: dict[str, tuple[str, int]] = {
+    "process a new invoice": ("process", 12),
+    "change an invoice": ("change", 3),
+    "write an invoice off": ("write_off", 1),
+    "exclude an invoice": ("exclude", 3),
+    "take an exclusion back": ("include", 3),
+    "offer again": ("reoffer", 3),
+    "type an entry into Minox": ("type_in", 2),
+    "delete an entry in Minox": ("delete", 1),
+    "edit an entry in Minox": ("edit", 1),
+    "mend an invoice": ("mend", 3),
+    "close a period": ("close", 1),
+    "add a debtor to Minox": ("add_debtor", 1),
+}
+"""What they do: by which method, and how often beside the others."""
+
+
 @dataclass
 class Deeds:
     """What people did, for the checker; times in microseconds."""
@@ -41,30 +58,15 @@ class People:
         self.invoices: dict[int, SimulatedInvoice] = {}
         self.deeds = Deeds()
         self.counts: Counter[str] = Counter()
-        self._deeds: list[tuple[str, Callable[[], bool], int]] = [
-            ("process a new invoice", self.process, 12),
-            ("change an invoice", self.change, 3),
-            ("write an invoice off", self.write_off, 1),
-            ("exclude an invoice", self.exclude, 2),
-            ("take an exclusion back", self.include, 2),
-            ("offer again", self.reoffer, 2),
-            ("type an entry into Minox", self.type_in, 2),
-            ("delete an entry in Minox", self.delete, 1),
-            ("edit an entry in Minox", self.edit, 1),
-            ("mend an invoice", self.mend, 3),
-            ("close a period", self.close, 1),
-            ("add a debtor to Minox", self.add_debtor, 1),
-        ]
 
     def act(self, *, is_first: bool = False) -> None:
         """Do one thing by chance; what cannot be done now is left. The first is always a good invoice."""
         if is_first:
             self.process("good")
             return
-        names, weights = [one[0] for one in self._deeds], [one[2] for one in self._deeds]
-        (place,) = self.world.random.choices(range(len(names)), weights)
-        if self._deeds[place][1]():
-            self.counts[names[place]] += 1
+        (what,) = self.world.random.choices(list(DEEDS), [weight for _, weight in DEEDS.values()])
+        if getattr(self, DEEDS[what][0])():
+            self.counts[what] += 1
 
     def _pick(self) -> SimulatedInvoice | None:
         return self.world.random.choice(list(self.invoices.values())) if self.invoices else None
@@ -201,14 +203,15 @@ class People:
 
     def exclude(self) -> bool:
         """Exclude an invoice that the ledger knows."""
-        return self._exclusion("exclude", is_excluded=True)
+        return self._exclusion(self._pick(), "exclude", is_excluded=True)
 
     def include(self) -> bool:
         """Take an exclusion back."""
-        return self._exclusion("include", is_excluded=False)
+        excluded = [key for key, said in self.deeds.excluded.items() if said[-1][1]]
+        invoice = self.invoices[self.world.random.choice(excluded)] if excluded else None
+        return self._exclusion(invoice, "include", is_excluded=False)
 
-    def _exclusion(self, what: str, *, is_excluded: bool) -> bool:
-        invoice = self._pick()
+    def _exclusion(self, invoice: SimulatedInvoice | None, what: str, *, is_excluded: bool) -> bool:
         if not self._ask(invoice, what) or invoice is None:
             return False
         self.deeds.excluded.setdefault(invoice.key, []).append((self.world.clock.micros, is_excluded))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
-from benchmarks import memory
+from benchmarks import by_task
 from benchmarks.meter import Meter
 from include.storage.engine import engine
 from minox_qms.operators.link import LinkOperator
@@ -47,8 +47,8 @@ def main() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     ExecutorSafeguard.test_mode = True
-    if memory.BY_TASK in os.environ:
-        LinkOperator.execute = memory.forked(LinkOperator.execute, directory)  # type: ignore[method-assign, assignment]
+    if by_task.BY_TASK in os.environ:
+        LinkOperator.execute = by_task.forked(LinkOperator.execute, directory)  # type: ignore[method-assign, assignment]
     with Meter() as meter:
         ran = run(what, directory)
     bad = {name: str(error) for name, error in ran.tasks.items() if isinstance(error, BaseException)}

@@ -162,3 +162,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no claim": {"check_existing": False, "minox_concurrency": 1},
 }
 """Settings with which a broken connector is caught soon; with the look at receivables it is good all the same."""
+
+SHARES: dict[str, tuple[float, float]] = {"intent not committed": (1.0, 0.0), "no claim": (0.0, 1.0)}
+"""Which part of the runs with trouble has a task killed, and which of the others one that stands still, for these."""

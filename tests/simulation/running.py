@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from include.storage.embedded import stop_server
-from tests.simulation.broken import BROKEN, SETTINGS
+from tests.simulation.broken import BROKEN, SETTINGS, SHARES
 from tests.simulation.connector import Connector
 from tests.simulation.database import Database, make_database, start
 from tests.simulation.master import MasterSchedule
@@ -75,6 +75,7 @@ class Simulator:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.settings: dict[str, Any] = {}
+        self.shares = (Schedule.kill_share, Schedule.stop_share)
         self.world = World()
         self.database = Database(engine, self.world)
         self.connector = Connector(self.world, self.database)
@@ -88,7 +89,9 @@ class Simulator:
         if self._ran % PART == 0:
             self._tidy()
         kind = MasterSchedule if seed % MASTER == 0 else Schedule
-        return kind(self.world, self.connector, seed, self.settings).run()
+        schedule = kind(self.world, self.connector, seed, self.settings)
+        schedule.kill_share, schedule.stop_share = self.shares
+        return schedule.run()
 
     @staticmethod
     def _tidy() -> None:
@@ -182,10 +185,11 @@ def _begin_worker(server: str) -> None:
 @contextmanager
 def _broken(simulator: Simulator, name: str | None) -> Iterator[None]:
     """Break the connector in this way for a while; None leaves it whole."""
-    simulator.settings = SETTINGS.get(name or "", {})
+    whole = simulator.shares
+    simulator.settings, simulator.shares = SETTINGS.get(name or "", {}), SHARES.get(name or "", whole)
     with BROKEN[name]() if name else nullcontext():
         yield
-    simulator.settings = {}
+    simulator.settings, simulator.shares = {}, whole
 
 
 def _run_part(seeds: range, broken: str | None) -> Figures:

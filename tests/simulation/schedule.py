@@ -65,6 +65,8 @@ class Schedule:
     requests: ClassVar[dict[str, int]] = {"stage": 5, "book": 16, "close_run": 4}
     deeds_at_once = (2, 4)
     again = 0.25
+    kill_share = 0.5
+    stop_share = 0.5
 
     def __init__(self, world: World, connector: Connector, seed: int, settings: dict[str, Any] | None = None) -> None:
         self.settings_given = settings or {}
@@ -187,11 +189,11 @@ class Schedule:
         random = self.random
         job = self._job()
         job.retries = random.choice((0, 1, 2))
-        if random.random() < 0.5:
+        if random.random() < self.kill_share:
             task = random.choice(self.deadly)
             job.kills[task] = random.randint(1, self.steps.get(task.rpartition(".")[2], 8))
             job.is_abandoned = random.random() < 0.5
-        elif random.random() < 0.5:
+        elif random.random() < self.stop_share:
             task = random.choice(self.halting)
             if task == "book" and random.random() < 0.5:
                 job.stops[task], job.stop_before = random.randint(1, 3), "PUT"

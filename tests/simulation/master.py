@@ -45,7 +45,7 @@ FREE = {
 DEEDS: dict[str, tuple[str, int]] = {
     "add a record to Minox": ("add", 3),
     "change a record in Minox": ("change", 6),
-    "take a record out of Minox": ("remove", 1),
+    "take a record out of Minox": ("remove", 3),
     "empty the name of a debtor": ("empty", 2),
     "name a nameless debtor": ("name", 5),
     "change a field that is not coupled": ("touch_free", 4),

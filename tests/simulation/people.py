@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 PERSON = "m.visser"
+REGRET = 0.3
+"""How likely a person takes an exclusion back, while there is one, in place of anything else."""
 
 
 DEEDS: dict[str, tuple[str, int]] = {
@@ -65,6 +67,8 @@ class People:
             self.process("good")
             return
         (what,) = self.world.random.choices(list(DEEDS), [weight for _, weight in DEEDS.values()])
+        if any(said[-1][1] for said in self.deeds.excluded.values()) and self.world.chance() < REGRET:
+            what = "take an exclusion back"
         if getattr(self, DEEDS[what][0])():
             self.counts[what] += 1
 

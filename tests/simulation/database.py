@@ -172,7 +172,7 @@ class Database:
 
     def _before_commit(self, connection: sa.Connection) -> None:
         process = self.world.process
-        if process is None:
+        if process is None or process.name.startswith("person "):  # nothing goes wrong with what a person does here
             return
         process.step("before a commit")
         dbapi: Any = connection.connection.dbapi_connection

@@ -24,6 +24,8 @@ from tests.faults.points import ATTACH, CREATE, PUT, REPLACE, TELL, Point
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.world import Ran
+
 FOR_EVER = 10**6
 OTHER_BATCH = "00000000-0000-5000-8000-000000000000"
 API = r"^/api/(?!oauth2)"
@@ -173,7 +175,9 @@ def _zombie(half: Half, arm: Any) -> None:
     half.unfenced = True
     first = _Suspended(half, arm)
     half.cut_connections()
-    first.beside(half.run_again, at_most=60)
+    successor: list[Ran] = []
+    first.beside(lambda: successor.append(half.run_again()), at_most=60)
+    assert [ran.is_good for ran in successor] == [True], "the zombie has no successor"
 
 
 # -- the answer --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from include.checks.engine import check_batch, check_records
 from include.settings.load import load_link
 from include.storage import runs
-from include.storage.engine import _engine_of_process
+from include.storage.engine import _engine_of_process, engine
 from minox_qms.hooks.http import Limits
 from minox_qms.operators import open_run
 from minox_qms.operators.link import LinkOperator
@@ -145,7 +145,8 @@ class Half:
                 "WHERE datname = current_database() AND application_name = 'minox-qms' AND pid <> ALL(%s)",
                 (own,),
             )
-        self.world.database.dispose()  # others of the pool are dead now, too
+        for pool in (self.world.database, engine()):  # who comes next is another process, with connections of its own
+            pool.dispose()
 
     def locks_awaited(self) -> int:
         """Sessions that wait for a lock."""

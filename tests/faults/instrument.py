@@ -56,7 +56,7 @@ STATEMENTS: tuple[tuple[str, str, tuple[str, Any] | None], ...] = (
     ("reported", r"UPDATE entity_report ", ("attempts", 0)),
     ("finished", r"UPDATE sync_run_entity SET state=.*finished_at", None),
     ("closed", r"UPDATE sync_run SET state=.*finished_at=clock_timestamp", None),
-    ("staged", r"DELETE FROM staging_customers .*EXISTS", None),
+    ("staged", r"SELECT .*row_number\(\) OVER \(PARTITION BY staging_customers\.", None),
     ("extracted", r"INSERT INTO sync_run_entity ", None),
     ("bound", r"INSERT INTO binding ", None),
     ("quarantined", r"INSERT INTO quarantine ", None),

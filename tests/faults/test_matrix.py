@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.catalogue import FAULTS
 from tests.faults.halves import ExportHalf, Half, ImportHalf
-from tests.faults.matrix import cells, reasons, run_cells, sample, table
+from tests.faults.matrix import Report, cells, reasons, run_cells, sample, table
 from tests.faults.points import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import sqlalchemy as sa
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 
 
 @pytest.fixture(params=[ExportHalf, ImportHalf], ids=lambda half: half.name)
@@ -51,3 +54,10 @@ def test_the_part_for_every_day_has_every_point_and_every_fault_that_can_be() ->
     assert {cell.point for cell in part} == {cell.point for cell in whole} == set(POINTS)
     assert {cell.fault.name for cell in part} == {cell.fault.name for cell in whole}
     assert [cell.name for cell in sample()] == [cell.name for cell in part]
+
+
+def test_the_page_shows_a_run_of_the_whole_matrix_as_it_is_now() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    head, *rows = table(Report(runs=dict.fromkeys((cell.name for cell in cells()), 1))).splitlines()
+    assert head in page
+    assert [row for row in rows if row not in page.replace("\N{WHITE CIRCLE}", "\N{CHECK MARK}")] == []

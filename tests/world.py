@@ -206,7 +206,13 @@ class World:
     def run_reconciliation(self, link: str = "test", dates: tuple[str, str] = ("2026-01-01", "2026-12-31")) -> Ran:
         return self._run("reconcile", link, None, dict(zip(("from_date", "to_date"), dates, strict=True)))
 
-    def _run(self, module: str, link: str, run_id: str | None, params: dict[str, Any]) -> Ran:
+    def run_by_airflow(self, interval: tuple[str, str], run_type: str = "scheduled", link: str = "test") -> Ran:
+        """Run the invoices' DAG as Airflow begins it by itself, for a data interval (ISO 8601)."""
+        start, end = (dt.datetime.fromisoformat(one) for one in interval)
+        given = {"dag_run": _DagRun(end, run_type), "data_interval_start": start, "data_interval_end": end}
+        return self._run("qms_invoices", link, None, {}, **given)
+
+    def _run(self, module: str, link: str, run_id: str | None, params: dict[str, Any], **given: Any) -> Ran:
         run_id = run_id or f"test__{uuid.uuid4().hex[:8]}"
         with _BUILDING:  # Airflow keeps the DAG that is being built in a global
             dag = _build(module)(load_link(self.directory / f"{link}.yaml"))
@@ -218,6 +224,7 @@ class World:
             "data_interval_start": now - dt.timedelta(minutes=15),
             "data_interval_end": now,
             "ti": TaskInstance(),
+            **given,
         }
         tasks: dict[str, BaseException | str | None] = {}
         skipped: set[str] = set()

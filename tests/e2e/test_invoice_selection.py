@@ -46,6 +46,20 @@ def test_every_instant_belongs_to_one_half_open_interval(world: BookingWorld) ->
     assert taken == [{"1"}, {"2", "3", "4"}, {"5", "6"}]
 
 
+@pytest.mark.parametrize(
+    ("run_type", "taken"), [("scheduled", {"2", "3"}), ("backfill", {"3"})], ids=["scheduled", "backfill"]
+)
+def test_a_scheduled_run_begins_where_the_runs_before_it_ended(
+    world: BookingWorld, run_type: str, taken: set[str]
+) -> None:
+    swept(world, "2026-03-02")
+    world.add(invoice(1), at="2026-03-02T10:00:00Z")
+    assert set(world.of(world.run_by_airflow(MORNING))) == {"1"}
+    world.add(invoice(2), at="2026-03-02T11:30:00Z")  # the run of this hour never was
+    world.add(invoice(3), at="2026-03-02T12:00:00Z")
+    assert set(world.of(world.run_by_airflow(AFTER, run_type))) == taken
+
+
 def test_ends_of_an_interval_may_have_fractions_of_seconds(world: BookingWorld) -> None:
     swept(world, "2026-03-02")
     world.add(invoice(1), at="2026-03-02T10:00:00.250Z")

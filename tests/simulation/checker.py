@@ -200,9 +200,7 @@ class BookingJudge(Judge):
         return None
 
     def _at_first(self) -> Iterator[str]:
-        """The first quiet run has done everything that it could do, if every run before it had noted itself."""
-        if self.schedule.is_late:
-            return
+        """The first quiet run has done everything that it could do."""
         for key, invoice in self.invoices.items():
             batch, first = batch_of(key), self.schedule.after_first
             refused = [one for one in self.events_of(batch, "PUT") if one.status == 400]

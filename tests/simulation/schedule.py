@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 START = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 QUARTER = dt.timedelta(minutes=15)
-DAY = dt.timedelta(days=1)
 OUTAGES = ("connection refused", "503 with Retry-After", "502")
 
 
@@ -77,7 +76,6 @@ class Schedule:
         self.counts: Counter[str] = Counter()
         self.zombies: list[tuple[Lane, Job]] = []
         self._jobs = 0
-        self._intervals: set[str] = set()
 
     def run(self) -> Result:
         """Run the schedule and judge it."""
@@ -162,16 +160,10 @@ class Schedule:
             self._interval(self._job())
         self.after_first = self.world.clock.micros
         self.held_at_first = set(self.world.minox.batches)
-        self.is_late = self._has_unknown_run()
-        if self.is_late or self._waits() or self.random.random() < self.again:
+        if self._waits() or self.random.random() < self.again:
             begin = self.end
-            self.end += DAY if self.is_late else 5 * QUARTER
+            self.end += 5 * QUARTER
             self._interval(self._job(begin=begin))
-
-    def _has_unknown_run(self) -> bool:
-        """A run died before it could note itself: its interval is made up for by the first run of the next day."""
-        known = {run_id for (run_id,) in self.connector.database.rows("SELECT run_id FROM sync_run")}
-        return not self._intervals <= known
 
     def _waits(self) -> bool:
         """Minox refused an entry not long ago: it is offered again later."""
@@ -205,7 +197,6 @@ class Schedule:
         """Run a job when its interval is over."""
         self.world.clock.pass_until(self.end + QUARTER)
         self.end += QUARTER
-        self._intervals.add(job.run_id)
         self._run(job)
 
     def _run(self, job: Job) -> None:

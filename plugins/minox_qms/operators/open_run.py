@@ -54,8 +54,9 @@ class OpenRunOperator(LinkOperator):
     def _interval(self, context: Mapping[str, Any]) -> tuple[dt.datetime, dt.datetime]:
         """The interval of the run: the params' own, else the data interval.
 
-        A run that somebody starts by hand takes everything up to now, since its data interval ends before it was asked
-        for, and begins where the last run ended.
+        A run of the schedule begins where the runs before it ended, should there be a gap: a scheduler that was down
+        makes no runs for what it missed, and a run may have died before it could note itself. So does a run that
+        somebody starts by hand, which takes everything up to now: its data interval ends before it was asked for.
         """
         params = context["params"]
         given = [params.get("interval_start"), params.get("interval_end")]
@@ -68,11 +69,13 @@ class OpenRunOperator(LinkOperator):
         now = min(now, dag_run.run_after or now)
         start = context.get("data_interval_start") or now - QUARTER
         end = context.get("data_interval_end") or now
-        if str(getattr(dag_run.run_type, "value", dag_run.run_type)) != "manual":
+        run_type = str(getattr(dag_run.run_type, "value", dag_run.run_type))
+        if run_type not in {"manual", "scheduled"}:
             return start, end
         covered = covered_until(self.engine, self.link, self.direction, "invoices")
-        begin = min(start, now) if covered is None else min(start, dt.datetime.fromisoformat(covered), now)
-        return begin, dt.datetime.now(dt.UTC)
+        if covered is not None:
+            start = min(start, dt.datetime.fromisoformat(covered))
+        return (start, end) if run_type == "scheduled" else (min(start, now), dt.datetime.now(dt.UTC))
 
 
 def _instant(value: str) -> dt.datetime:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import time
-from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -13,14 +11,7 @@ from include.errors import ConfigurationError, TransientError
 from include.storage.embedded import ensure_database, start_server
 from include.storage.home import state_directory
 
-if TYPE_CHECKING:
-    from sqlalchemy.pool import ConnectionPoolEntry
-
 DATABASE_NAME = "minox_qms"
-PING_AFTER = 1.0
-"""Seconds that a connection may lie in the pool before it is tried out: a task takes one for every few statements."""
-
-_LAID_DOWN = "laid_down"
 
 
 def database_url() -> sa.URL:
@@ -42,40 +33,15 @@ def database_url() -> sa.URL:
 
 
 def engine_from_url(url: sa.URL) -> sa.Engine:
-    """Make an engine for a task: few connections that name themselves in `pg_stat_activity`.
-
-    One that has lain in the pool for `PING_AFTER` is tried out before it is used again, and replaced when it is dead.
-    """
-    made = sa.create_engine(
+    """Make an engine for a task: few connections, checked before use, that name themselves in `pg_stat_activity`."""
+    return sa.create_engine(
         url,
         pool_size=4,
         max_overflow=8,
+        pool_pre_ping=True,
         hide_parameters=True,  # they hold personal data, and errors are logged
         connect_args={"connect_timeout": 10, "application_name": "minox-qms"},
     )
-    sa.event.listen(made, "checkin", _lay_down)
-    sa.event.listen(made, "checkout", functools.partial(_try_out, made))
-    return made
-
-
-def _lay_down(_connection: Any, record: ConnectionPoolEntry) -> None:
-    """Note when a connection comes back to the pool."""
-    record.info[_LAID_DOWN] = time.monotonic()
-
-
-def _try_out(made: sa.Engine, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-    """Try out a connection that has lain in the pool for a while.
-
-    Raises:
-        InvalidatePoolError: It is dead; the pool makes others in place of all that it has.
-    """
-    laid_down = record.info.get(_LAID_DOWN)
-    if laid_down is None or time.monotonic() - laid_down < PING_AFTER:
-        return
-    try:
-        made.dialect.do_ping(connection)
-    except made.dialect.loaded_dbapi.Error as error:
-        raise sa.exc.InvalidatePoolError from error
 
 
 @functools.cache

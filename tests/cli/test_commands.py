@@ -332,11 +332,12 @@ def _booked_invoice(engine: sa.Engine, link: str) -> None:
     hook: Any = None
     facts = {"invoice_number": "F2026-0012", "invoice_date": dt.date(2026, 1, 31), "source_hash": "x"}
     with working(engine, run):
-        assert Poster(engine, hook, run, read_at=LONG_AGO).intend(9001, batch, entry, facts)
+        refused = Poster(engine, hook, run, read_at=LONG_AGO).intend(9001, batch, entry, facts)
+        assert refused is not None
     with engine.begin() as connection:
-        for answer in ("refused", "stored"):
-            attempt = ledger.begin_attempt(connection, run, 9001, "put", entry.content_hash)
-            ledger.end_attempt(connection, attempt, answer, ["Journal is closed."] if answer == "refused" else [])
+        ledger.end_attempt(connection, refused, "refused", ["Journal is closed."])
+        stored = ledger.begin_attempt(connection, run, 9001, "put", entry.content_hash)
+        ledger.end_attempt(connection, stored, "stored", [])
         ledger.begin_attempt(connection, run, 9001, "look_up")
         booked = {"state": "booked", "outcome": "booked", "message": None, "booked_at": sa.func.clock_timestamp()}
         ledger.change(connection, link, 9001, {**booked, "pdf_state": "failed", "pdf_message": "Too large."})

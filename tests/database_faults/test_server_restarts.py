@@ -53,7 +53,13 @@ def control(directory: Path, what: str) -> None:
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
 
-MOMENTS = ["SELECT count(*) AS count_1", "INSERT INTO booking (link,", "UPDATE booking_attempt SET answer"]
+MOMENTS = {
+    "staged": "SELECT reltuples",
+    "intended": "INSERT INTO booking_attempt (link,",
+    "booked": "INSERT INTO record_current (link,",
+    "attached": "UPDATE booking_attempt SET answer",
+}
+"""Commits, by the last statement before each."""
 
 
 @pytest.mark.parametrize("stays_away", [False, True])
@@ -64,7 +70,8 @@ def test_a_server_that_is_restarted_costs_nothing(
     begin_invoices(booking_world)
     with Faults(engine(), booking_world.database).watching() as faults:
         first_run(booking_world)
-        number = next(number for number, one in reversed(list(enumerate(faults.commits))) if one.startswith(moment))
+        commits = list(enumerate(faults.commits))
+        number = next(number for number, one in reversed(commits) if one.startswith(MOMENTS[moment]))
 
         def restart() -> None:
             control(directory, "stop" if stays_away else "restart")

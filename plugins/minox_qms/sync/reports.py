@@ -66,42 +66,27 @@ class Reporter:
         return [one for one in batch if (one.entity_type, one.entity_id) not in self._failed]
 
     def _tell_all(self, batch: list[DueReport], each: Callable[..., Iterator[int | ConnectorError | None]]) -> int:
-        """Send a batch, and note what became of it; returns how many arrived.
-
-        One that arrived without being noted, since the process died, is looked up by the next run.
-        """
+        """Send a batch, and note what became of each as soon as it is known; returns how many arrived."""
         try:
             known = self._known(batch)
         except ConnectorError as error:
             self._fail(batch, error)
             self._stopped = True
             return 0
-        told: list[tuple[DueReport, int]] = []
+        told = 0
         answers = each(lambda one: self._try(one, known.get((one.entity_type, one.entity_id))), batch)
-        try:
-            self._take_answers(batch, answers, told)
-        finally:
-            with self.engine.begin() as connection:
-                for one, key in told:
-                    note_reported(connection, self.link.name, one, key)
-        return len(told)
-
-    def _take_answers(
-        self,
-        batch: list[DueReport],
-        answers: Iterator[int | ConnectorError | None],
-        told: list[tuple[DueReport, int]],
-    ) -> None:
-        """Take the answers as they come: what arrived goes to `told`, and what failed is noted."""
         for one, answer in zip(batch, answers, strict=True):
             if isinstance(answer, int):
-                told.append((one, answer))
+                told += 1
+                with self.engine.begin() as connection:
+                    note_reported(connection, self.link.name, one, answer)
             elif isinstance(answer, RecordError):
                 self._fail([one], answer, refused=True)
             elif answer is not None:
                 self._failed.add((one.entity_type, one.entity_id))
                 self._fail([one], answer)
                 self._stopped |= isinstance(answer, ConfigurationError) or len(self._failed) >= GIVE_UP_AFTER
+        return told
 
     def _try(self, one: DueReport, entity_state_id: int | None) -> int | ConnectorError | None:
         """Send one report; returns the row's key, what went wrong, or None when nothing is sent any more."""

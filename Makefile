@@ -54,7 +54,7 @@ demo-down:  ## End everything that the demo started
 # -- developing ----------------------------------------------------------------------------------------------------------
 
 test: install-dev lint  ## Lint, types and all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -q
 
 SCHEDULES ?= 1000
 SEED ?= 1

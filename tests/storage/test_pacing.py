@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import multiprocessing
 import threading
@@ -25,6 +26,17 @@ def test_moments_lie_evenly_apart(database: sa.Engine) -> None:
     assert waits[0] == 0
     assert waits[-1] == pytest.approx(2.0, abs=0.5)  # ten steps of 0.2 s, less what the calls themselves took
     assert all(later > earlier for earlier, later in itertools.pairwise(waits))
+
+
+def test_the_requests_of_a_second_take_a_little_more_than_one(database: sa.Engine) -> None:
+    pacing = Pacing(lambda: database)
+    pacing.block_for("slack", 60)
+    for _ in range(5):
+        pacing.reserve("slack", 5)
+    columns = request_pacing.c
+    with database.connect() as connection:
+        taken = connection.scalar(sa.select(columns.next_at - columns.blocked_until).where(columns.key == "slack"))
+    assert taken == dt.timedelta(seconds=1.04)
 
 
 def test_a_pause_is_not_saved_up(database: sa.Engine) -> None:

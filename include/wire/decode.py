@@ -33,8 +33,10 @@ MAX_DIGITS = 30
 _OUT_OF_RANGE = f"expected a number of at most {MAX_DIGITS} digits"
 
 _NUMBERS = (int, Decimal)
-_LARGE_NUMBER = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}|[0-9.]{30}")
-_ODD_DECIMAL = re.compile(rb"_|nan|inf", re.IGNORECASE)
+_SHAPES = bytes.maketrans(b"123456789.E", b"0000000000e")
+_LONG_NUMBER = b"0" * MAX_DIGITS
+_LARGE_EXPONENT = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}")
+_ODD_DECIMAL = re.compile(rb'"[-+.0-9eE\s]*(?:[_\\\x80-\xff]|[sS]?_*[nN]_*[aA]_*[nN]|[iI]_*[nN]_*[fF])')
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
 _PLACE = re.compile(r" - at `\$[.]?([^`]*)`$")
 
@@ -148,11 +150,13 @@ def _plainly_written(raw: bytes, type_: type[msgspec.Struct]) -> bool:
     r"""Tell whether msgspec alone reads this record as the table above wants it.
 
     It would take NUL characters and numbers of any size; and for a Decimal every text that Python's Decimal takes: NaN,
-    "1_000", and digits of other scripts, which come as bytes beyond ASCII or as a `\u` escape.
+    "1_000", and digits and blanks of other scripts, which come as bytes beyond ASCII or as an escape. Such a text shows
+    at its first character that is no sign, digit, blank or exponent.
     """
-    if b"\\u" in raw or _LARGE_NUMBER.search(raw):
+    shapes = raw.translate(_SHAPES)
+    if b"\\u0000" in raw or _LONG_NUMBER in shapes or (b"0e" in shapes and _LARGE_EXPONENT.search(raw)):
         return False
-    return not _holds_decimals(type_) or (raw.isascii() and not _ODD_DECIMAL.search(raw))
+    return not (_holds_decimals(type_) and _ODD_DECIMAL.search(raw))
 
 
 @cache

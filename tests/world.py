@@ -62,7 +62,7 @@ class Server:
     def start(self) -> str:
         """Start, and return the address."""
         self._thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self._server.started and time.monotonic() < deadline:
             time.sleep(0.01)
         port = self._server.servers[0].sockets[0].getsockname()[1]
@@ -70,7 +70,7 @@ class Server:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
 
 
 @dataclass

@@ -47,7 +47,7 @@ class Collector:
     def stop(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"end", ("127.0.0.1", self.port))
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self._socket.close()
 
 

@@ -40,7 +40,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.02)
@@ -221,7 +221,7 @@ def test_a_run_that_is_killed_at_its_put_is_settled_by_the_next_one(world: Booki
         process.kill()
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     assert world.ledger(1).state == "sending"
     assert world.ledger(2).state == "open"
     world.minox.heal()

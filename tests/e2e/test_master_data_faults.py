@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 
 from include.storage import runs
+from minox_qms.hooks.http import HttpClient
 from minox_qms.sync.loading_notes import LoadingNotes
 from minox_qms.sync.master_data import MasterDataLoader
 from tests.e2e import master
@@ -135,9 +137,9 @@ def test_when_qms_is_gone_nothing_is_quarantined_and_the_next_run_makes_up(
         monkeypatch.setenv(
             "AIRFLOW_CONN_QMS_TEST", there.replace(world.qms.url, f"http://127.0.0.1:{nobody.getsockname()[1]}")
         )
-        begun = time.monotonic()
-        ran = world.run_master_data()
-    assert time.monotonic() - begun < 20
+        with mock.patch.object(HttpClient, "attempt", autospec=True, side_effect=HttpClient.attempt) as tries:
+            ran = world.run_master_data()
+    assert tries.call_count < 60  # not four for each of 127 records
     assert ran.tasks["vat_codes.load"] is None
     assert ran.tasks["customers.load"] is not None
     assert ran.counts == {"vat_codes": {"unchanged": 1}, "customers": {"failed": 127, "unchanged": 2}}
@@ -224,7 +226,7 @@ def test_a_loader_that_is_killed_after_its_row_arrived_makes_no_second_one(
         while len(_codes(world)) < 2 and time.monotonic() < deadline and one.poll() is None:
             time.sleep(0.05)
         one.send_signal(signal.SIGKILL)
-        assert one.wait(timeout=10) == -signal.SIGKILL
+        assert one.wait(timeout=60) == -signal.SIGKILL
     world.qms.heal()
     assert _codes(world) == ["1", "2"]
     assert world.scalar("SELECT count(*) FROM binding") == 0

@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_with_four_under_way_books_each_once(world: Booking
         until(lambda: len(world.puts()) == 4 or process.poll() is not None, "four PUTs")
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     assert states(world) == {"sending": 4, "open": 2}
     world.minox.heal()
     until(lambda: len(world.batches) == 4 or action == "hold", "the work")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import logging
-import time
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -173,10 +172,8 @@ def test_a_body_has_a_limit_also_when_packed(server: FakeServer, make: Callable[
 @pytest.mark.parametrize("fault", ["drip", "drip_head"])
 def test_dripping_bytes_have_a_deadline(server: FakeServer, make: Callable[..., HttpClient], fault: str) -> None:
     server.default = lambda _: Reply(200, b"x" * 200, fault=fault)
-    started = time.monotonic()
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError):  # without, the answer would be whole after ten seconds
         make(real_time=True, transfer=0.4, attempts=2, backoff=0.01).send(READ, body_of)
-    assert time.monotonic() - started < 3
     assert len(server.seen) == 2
 
 

@@ -42,7 +42,7 @@ class StandIn:
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "sandbox", system, "--port", str(port), "--page-size", "3"]
         self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)})
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not self._answers():
             assert time.monotonic() < end
             assert self.process.poll() is None
@@ -68,7 +68,7 @@ class StandIn:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +134,11 @@ def test_a_list_is_the_same_whatever_its_pages(
 def test_the_agreed_pace_never_meets_the_limit(stand_ins: dict[str, StandIn], minox: MinoxHook) -> None:
     stand_ins["minox"].control("modes", {"rate_limit": "5/1", "page_size": 1})
     time.sleep(1.1)  # the window of the tests before
-    minox.requests_per_second = 4.9  # evenly spaced, so that no window of a second can hold six
+    minox.requests_per_second = 4  # evenly spaced; a request that is late by a quarter of a second leaves room for five
     began = time.monotonic()
     number = len(ids(minox.pages("vat"), "id"))
     assert minox.stats.waits == 0
-    assert time.monotonic() - began > (number - 1) / 5.1 - 1
+    assert time.monotonic() - began > (number - 1) / 4 - 1
 
 
 @pytest.mark.parametrize("retry_after", [True, False])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -67,15 +66,12 @@ def test_every_search_goes_by_an_index(many: sa.Engine, asked: dict[str, Any], f
             seen.append(json.dumps(cursor.fetchone()[0]))
 
     with many.connect() as connection:
-        began = time.monotonic()
         page = search_invoices(connection, LINK, InvoiceFilter(**asked))
-        took = time.monotonic() - began
         assert page.rows[0].invoice_header_id == first
         sa.event.listen(connection, "before_cursor_execute", explain)
         search_invoices(connection, LINK, InvoiceFilter(**asked), after=first)
     assert "Seq Scan" not in seen[0]
     assert "Index" in seen[0]
-    assert took < 2
 
 
 def test_pages_follow_each_other_without_gaps(many: sa.Engine) -> None:

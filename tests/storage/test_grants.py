@@ -192,7 +192,7 @@ def test_others_wait_while_one_refreshes(empty: sa.Engine, tokens: TokenServer) 
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(20)
+        worker.join(60)
     assert got == ["access-geheim-1"] * 6
     assert len(tokens.seen) == 1
 
@@ -616,7 +616,7 @@ def test_two_connections_with_one_new_refresh_token_at_once(empty: sa.Engine, to
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(20)
+        worker.join(60)
     assert sorted(ends) == ["access-geheim-1", "refused", "refused"]
     assert len(tokens.seen) == 1
 

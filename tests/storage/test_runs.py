@@ -100,7 +100,7 @@ def test_two_runs_at_once_wait_for_each_other(database: sa.Engine) -> None:
 
     thread = threading.Thread(target=one)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     with working(database, second, sleep=lambda _: time.sleep(0.05)):
         order.append("second works")
     thread.join()
@@ -166,16 +166,16 @@ def test_a_killed_process_is_taken_over(database: sa.Engine, monkeypatch: pytest
             working(database, second, wait_seconds=0).__enter__()
         monkeypatch.setattr(runs, "GRACE_SECONDS", 600)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         with pytest.raises(RunBusyError):  # dead, but perhaps its next task begins at once
             working(database, second, wait_seconds=0).__enter__()
         monkeypatch.setattr(runs, "GRACE_SECONDS", 0)
-        with working(database, second, wait_seconds=10, sleep=lambda _: time.sleep(0.05)):
+        with working(database, second, wait_seconds=60, sleep=lambda _: time.sleep(0.05)):
             assert _owner(database, second) == second.id
             assert _state(database, first) == "abandoned"
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_extracted_is_the_sum_of_the_outcomes(database: sa.Engine) -> None:

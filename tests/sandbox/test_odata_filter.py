@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.common.config import Config, Row
+from sandbox.common.config import Row
 from sandbox.qms.entities import entity
 from sandbox.qms.odata_filter import ODataSyntaxError, parse_filter
-from sandbox.qms.state import QmsState
 
 ROWS: list[Row] = [
     {"VatCodeId": "1", "CompanyId": "3", "Code": "21", "Name": "d'Arc", "Percentage": "21.00", "IsDefault": True},
@@ -147,19 +146,10 @@ class CountedRow(dict[str, Any]):
         CountedRow.looks += 1
         return super().get(key, default)
 
-    def __getitem__(self, key: str) -> Any:
-        CountedRow.looks += 1
-        return super().__getitem__(key)
-
 
 def test_forty_terms_look_at_a_row_as_seldom_as_one() -> None:
-    rows: list[Row] = [
-        CountedRow({"VatCodeId": str(place), "CompanyId": "3", "Code": str(place), "Name": "x"}) for place in range(400)
-    ]
-    state = QmsState(Config(), {"VatCode": rows})
+    rows = [CountedRow({"CompanyId": "3", "Code": str(place)}) for place in range(400)]
     terms = " or ".join(f"Code eq '{place * 7}'" for place in range(40))
     test = parse_filter(entity("VatCode"), f"CompanyId eq 3L and ({terms})")
-    CountedRow.looks = 0
-    found = [row for row in state.rows("VatCode") if test(row)]
-    assert len(found) == 40
-    assert CountedRow.looks <= 3 * len(rows)
+    assert len([row for row in rows if test(row)]) == 40
+    assert CountedRow.looks == 2 * len(rows)

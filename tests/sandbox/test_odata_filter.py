@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.common.config import Row
 from sandbox.qms.entities import entity
 from sandbox.qms.odata_filter import ODataSyntaxError, parse_filter
+
+if TYPE_CHECKING:
+    from sandbox.common.config import Row
 
 ROWS: list[Row] = [
     {"VatCodeId": "1", "CompanyId": "3", "Code": "21", "Name": "d'Arc", "Percentage": "21.00", "IsDefault": True},

@@ -1,4 +1,4 @@
-"""First runs of links, one after the other in this process: `python -m benchmarks.first_runs DIRECTORY NAME ...`.
+"""First runs of links, one after the other: `python -m benchmarks.first_runs DIRECTORY NAME ...`.
 
 What a link needs before a quarter of an hour in which nothing changed can be measured; `tests/world.py` runs the DAGs.
 """

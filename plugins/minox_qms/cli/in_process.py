@@ -7,10 +7,12 @@ import importlib.metadata
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,16 +47,16 @@ def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, s
         ConfigurationError: There is no such DAG.
         ConnectorError: Airflow could not be set up.
     """
-    with _airflow(verbose=verbose):
-        return _test(dag_id, conf)
+    with _airflow(verbose=verbose) as scratch:
+        return _test(dag_id, conf, scratch)
 
 
 @contextmanager
-def _airflow(*, verbose: bool) -> Iterator[None]:
+def _airflow(*, verbose: bool) -> Iterator[Path | None]:
     """Give the run an Airflow to run in: the one that the environment names, else a scratch one of its own.
 
     The scratch one is a copy of an empty, migrated metadata database, so that any number of runs may go on side by
-    side; it is gone when the run is over. What the connector keeps is in its own database either way.
+    side; it is given, and gone when the run is over. What the connector keeps is in its own database either way.
     """
     os.environ.setdefault("AIRFLOW__CORE__DAGS_FOLDER", str(PROJECT_ROOT / "dags"))
     os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(PROJECT_ROOT / "plugins"))
@@ -65,7 +67,7 @@ def _airflow(*, verbose: bool) -> Iterator[None]:
     home = Path(os.environ.get("AIRFLOW_HOME") or state_directory() / "no-airflow")
     is_set_up = any((home / name).exists() for name in ("airflow.cfg", "airflow.db"))
     if is_set_up or os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
-        yield
+        yield None
         return
     scratch = Path(tempfile.mkdtemp(prefix="minox-qms-run-"))
     try:
@@ -73,7 +75,7 @@ def _airflow(*, verbose: bool) -> Iterator[None]:
         shutil.copyfile(template, scratch / "airflow.db")
         os.environ["AIRFLOW_HOME"] = str(scratch)
         os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{scratch / 'airflow.db'}"
-        yield
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -105,7 +107,7 @@ def _template() -> Path:
     return template
 
 
-def _test(dag_id: str, conf: dict[str, Any]) -> tuple[str, str]:
+def _test(dag_id: str, conf: dict[str, Any], scratch: Path | None) -> tuple[str, str]:
     """Run the DAG; returns the state it ended in and its run id."""
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - Airflow takes seconds to import
 
@@ -116,6 +118,8 @@ def _test(dag_id: str, conf: dict[str, Any]) -> tuple[str, str]:
     if dag is None:
         raise ConfigurationError(f"There is no DAG {dag_id}.", detail="; ".join(bag.import_errors.values()))
     _keep_schedulers_off(dag)
+    for task in dag.tasks:
+        task.on_kill = partial(_terminate, scratch)  # type: ignore[union-attr, method-assign]  # none is mapped
     dag_run = dag.test(run_conf=conf, run_after=dt.datetime.now(dt.UTC) + NOT_BY_A_SCHEDULER)
     return str(getattr(dag_run.state, "value", dag_run.state)), str(dag_run.run_id)
 
@@ -132,3 +136,14 @@ def _keep_schedulers_off(dag: DAG) -> None:
         Pool.create_or_update_pool(POOL, slots=0, description=POOL_DESCRIPTION, include_deferred=False)
     for task in dag.tasks:
         task.pool = POOL
+
+
+def _terminate(scratch: Path | None) -> None:
+    """End the process at SIGTERM, as it would end without Airflow, which catches the signal while a task works.
+
+    The task is left where it is: the next run makes up for it, as for one that was killed.
+    """
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)

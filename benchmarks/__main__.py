@@ -29,6 +29,8 @@ LARGE = 5000
 """Invoices from which on a workload has turns of its own number."""
 
 LINES = 10
+LATE_SECONDS = 0.05
+"""What an answer takes longer over a real network than over loopback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,6 +76,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=10_000, help="0: without master data")
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--invoices", type=_numbers, default=(1000, 10_000), help="sizes, with commas")
+    parser.add_argument("--late", type=int, default=1000, help="customers, and invoices, over slower systems; 0: none")
     parser.add_argument("--sizes", type=_numbers, default=(1000, 10_000, 100_000), help="of what is to grow")
     parser.add_argument("--paced", type=int, default=100, help="invoices at Minox's limit")
     parser.add_argument("--out", type=Path, default=DOCS)
@@ -101,6 +104,9 @@ def _workloads(options: argparse.Namespace, save: Save) -> list[Measured]:
     who = contenders(options.peers_python)
     todo = [workloads.master_data(options.customers, options.items)] if options.customers else []
     todo += [workloads.invoices(number, LINES) for number in options.invoices]
+    if options.late:
+        slow = (workloads.master_data(options.late, options.late // 20), workloads.invoices(options.late, LINES))
+        todo += [workloads.late(one, LATE_SECONDS) for one in slow]
     cells: list[Cell] = []
     with workloads.postgres() as server:
         for one in todo:

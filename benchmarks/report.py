@@ -37,7 +37,9 @@ comes before that: an Airflow task is forked from a process that has them loaded
 tasks run one after the other in one process, without Airflow's scheduler between them ([below](#airflows-share) says what
 that adds). *CPU* is user and system time of the work, without sandbox and database. *Peak* is resident memory, *over
 idle* without that of the process before it had work. Requests are counted by the stand-ins, without those for tokens:
-reads + writes. *Ratio* is the connector divided by the peer: below 1 the connector takes less.
+reads + writes. *Ratio* is the connector divided by the peer: below 1 the connector takes less. *Answers 50 ms later* is
+what systems at the end of a real network do; over loopback the stand-ins answer in a millisecond or two, so that what a
+program does by itself weighs more than it will.
 """  # noqa: E501 - as long as it is
 
 LEFT_OUT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Workload:
         runs: In order.
         expected: Per run the accepted writes, per method and kind of row.
         records: How many records it is about.
+        late: Seconds that every answer of both systems takes beside its usual time.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Workload:
     runs: tuple[str, ...]
     expected: dict[str, dict[str, int]]
     records: int
+    late: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,11 @@ def invoices(number: int, lines: int) -> Workload:
     )
 
 
+def late(workload: Workload, seconds: float) -> Workload:
+    """Return the same workload over systems that answer so much later, as those at the end of a real network do."""
+    return replace(workload, name=f"{workload.name}, answers {seconds * 1000:.0f} ms later", late=seconds)
+
+
 @contextmanager
 def postgres() -> Iterator[sa.URL]:
     """A PostgreSQL of the benchmark's own."""
@@ -146,6 +153,8 @@ def _turn(
     """Let a contender do all runs of a workload, over systems and a database that are as new."""
     for system in systems.values():
         system.control("POST", "reset")
+        if workload.late:
+            system.spoil(action="delay", times=None, seconds=workload.late)
     directory = Path(tempfile.mkdtemp(prefix="minox-qms-bench-"))
     name = f"bench_{turn}_{contender.module.rpartition('.')[2]}"
     try:

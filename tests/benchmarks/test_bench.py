@@ -38,7 +38,8 @@ def peers() -> list[Contender]:
 
 
 def test_a_command_measures_invoices_and_writes_the_page(tmp_path: Path) -> None:
-    options = ["--only", "workloads", "--customers", "0", "--invoices", "3", "--repeat", "1", "--out", str(tmp_path)]
+    options = ["--only", "workloads", "--customers", "0", "--invoices", "3", "--late", "0"]
+    options += ["--repeat", "1", "--out", str(tmp_path)]
     main([*options, *(["--peers-python", str(PEERS)] if PEERS.exists() else [])])
     told = json.loads((tmp_path / "performance.json").read_text("utf-8"))["workloads"]["figures"]
     assert {one["contender"] for one in told} >= {OURS, BY_HAND}
@@ -58,6 +59,13 @@ def test_the_peers_bring_master_data_over_and_then_only_what_changes(server: sa.
     told: list[workloads.Cell] = []
     workloads.measure(server, workloads.master_data(120, 5), peers(), 1, told.append)
     assert [one.run for one in told] == ["first", "idle", "1 % changed"] * len(peers())
+
+
+def test_over_systems_that_answer_later_everything_takes_longer(server: sa.URL) -> None:
+    told: list[workloads.Cell] = []
+    workloads.measure(server, workloads.late(workloads.invoices(2, 1), 0.3), peers()[:1], 1, told.append)
+    assert [one.workload for one in told] == ["2 invoices of 1 lines, answers 300 ms later"] * 2
+    assert told[0].took.seconds > 4 * 0.3  # the list, the lines, and for each at least one write after the other
 
 
 def test_a_contender_that_writes_too_little_is_not_measured(server: sa.URL) -> None:

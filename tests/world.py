@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import requests
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from include.settings.load import load_link
 from include.storage.engine import _engine_of_process
+from minox_qms.hooks.http import HttpClient
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 from sandbox.common.config import Config
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
+
+    from minox_qms.hooks.http import Answer, Request
 
 _BUILDING = threading.Lock()
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,6 +132,25 @@ class System:
 
     def heal(self) -> None:
         self.control("DELETE", "faults")
+
+
+@contextmanager
+def talk_of(entity: str) -> Iterator[list[str]]:
+    """Hear what the clients do about an entity: the method of each attempt, and the pauses before repetitions."""
+    heard: list[str] = []
+    attempt, back_off = HttpClient.attempt, HttpClient.back_off
+
+    def attempting(self: HttpClient, request: Request, token: str | None) -> Answer:
+        if request.entity == entity:
+            heard.append(request.method)
+        return attempt(self, request, token)
+
+    def backing_off(self: HttpClient, turn: int) -> None:
+        heard.append(f"pause {turn}")
+        back_off(self, turn)
+
+    with mock.patch.object(HttpClient, "attempt", attempting), mock.patch.object(HttpClient, "back_off", backing_off):
+        yield heard
 
 
 class World:

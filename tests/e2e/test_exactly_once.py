@@ -22,7 +22,7 @@ from minox_qms.hooks.http import HttpClient, Limits
 from minox_qms.sync.booking_run import BookingRun
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, MORNING, batch_of, invoice, number_of
-from tests.world import ROOT
+from tests.world import ROOT, talk_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,14 @@ def test_an_entry_that_did_not_arrive_is_looked_up_and_sent_again_under_the_same
     first, second = world.puts()
     assert first["body"] == second["body"] or first["body"] is None
     assert set(world.batches) == {batch_of(1)}
+
+
+def test_an_entry_goes_out_again_after_a_look_up_and_a_pause(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    world.minox.spoil(method="PUT", path=BATCH, action="status", status=500, times=None)
+    with talk_of("transaction_line_batch") as heard:
+        assert world.of(world.run()) == {"1": "failed: technical"}
+    assert heard == ["PUT", "GET", "pause 1", "PUT", "GET", "pause 2", "PUT", "GET"]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -32,6 +32,7 @@ from tests.e2e.master import (
     qms_rows,
     vat,
 )
+from tests.world import talk_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,19 @@ def test_a_create_without_a_good_answer_makes_one_row(world: World, fault: dict[
     ran = good(world.run_master_data())
     assert ran.counts == {"customers": {"updated": 3}}
     assert [row["Identification"] for row in qms_rows(world, "CustomerCompany")] == ["77"] * 3
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_write_goes_out_again_after_a_look_up_and_a_pause(world: World, method: str) -> None:
+    give(world, "customer", customer(1))
+    if method == "PUT":
+        good(world.run_master_data())
+        change(world, "customer", 1, chamber_of_commerce="77")
+    world.qms.spoil(method=method, path="CustomerCompany", times=None, action="status", status=500)
+    with talk_of("CustomerCompany") as heard:
+        ran = world.run_master_data()
+    assert ran.counts == {"customers": {"failed": 1}}
+    assert heard[heard.index(method) :] == [method, "GET", "pause 1", method, "GET", "pause 2", method, "GET"]
 
 
 def test_one_record_that_keeps_failing_fails_alone_and_is_made_up_for(world: World) -> None:

@@ -18,7 +18,7 @@ from minox_qms.sync.pdfs import PdfAttacher
 from minox_qms.sync.posting import Posted
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, batch_of, invoice, number_of
-from tests.world import System
+from tests.world import System, talk_of
 
 if TYPE_CHECKING:
     from tests.e2e.booking_world import BookingWorld
@@ -301,6 +301,14 @@ def test_a_report_that_fails_is_a_warning_and_is_told_by_the_next_run(world: Boo
     world.qms.heal()
     assert world.run(LATER).is_good
     assert len(world.states) == 6
+
+
+def test_a_report_goes_out_again_after_a_look_up_and_a_pause(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    world.qms.spoil(method="POST", path="EntityState", action="status", status=500, times=None)
+    with talk_of("EntityState") as heard:
+        assert world.run().is_good
+    assert heard == ["GET", "POST", "GET", "pause 1", "POST", "GET", "pause 2", "POST", "GET"]
 
 
 def test_a_row_that_qms_refuses_does_not_keep_the_others_from_being_told(world: BookingWorld) -> None:

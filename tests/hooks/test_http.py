@@ -70,6 +70,14 @@ def test_attempts_are_bounded_and_back_off(
     }
 
 
+def test_what_is_sent_again_after_a_look_up_backs_off(make: Callable[..., HttpClient], fake_time: FakeTime) -> None:
+    client = make()
+    for turn in (1, 2, 3, 40):
+        client.back_off(turn)
+    assert fake_time.sleeps == [0.5, 1.0, 2.0, 15.0]
+    assert client.stats.waited == 18.5
+
+
 def test_the_time_of_all_attempts_is_bounded(
     server: FakeServer, make: Callable[..., HttpClient], fake_time: FakeTime
 ) -> None:

@@ -385,6 +385,25 @@ class HttpClient:
             self.stats.count(waited=seconds)
             self._timing.sleep(seconds)
 
+    def chance(self, turn: int) -> float:
+        """Return the seconds of a pause before a turn, by chance (full jitter).
+
+        Args:
+            turn: How often the pause's limit has doubled, from 0.
+
+        Returns:
+            From 0 up to the first pause's limit, doubled with each turn, and never more than the cap.
+        """
+        return self._timing.random() * min(self._limits.backoff_cap, self._limits.backoff * 2.0**turn)
+
+    def back_off(self, turn: int) -> None:
+        """Wait longer each time, by chance, before what may have arrived already is sent again.
+
+        Args:
+            turn: Number of the repetition, from 1.
+        """
+        self.pause(self.chance(turn))
+
     def hold(self, seconds: float) -> None:
         """Send nothing for a while, here and in the other workers."""
         self._not_before = max(self._not_before, self._timing.monotonic() + seconds)
@@ -467,9 +486,9 @@ class _Exchange:
             self._raise(action, outcome, detail, answer)
 
     def _retry(self, outcome: Outcome, detail: str) -> None:
-        limits, timing = self._client.limits, self._client.timing
+        limits = self._client.limits
         self._failures += 1
-        pause = timing.random() * min(limits.backoff_cap, limits.backoff * 2 ** (self._failures - 1))
+        pause = self._client.chance(self._failures - 1)
         if self._failures >= limits.attempts or self._too_late(pause):
             self._give_up(outcome, detail)
         self._client.stats.count(retries=1)

@@ -140,7 +140,7 @@ class Poster:
         lost: ConnectorError | None = None
         for turn in range(TRIES):
             if lost is not None:
-                self._pause(turn)
+                self.minox.client.back_off(turn)
                 attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
                 lines = self.minox.put_batch(batch, body, on_turn=at_turn)
@@ -180,11 +180,6 @@ class Poster:
                 )
         if on_turn is not None:
             on_turn()
-
-    def _pause(self, turn: int) -> None:
-        """Wait longer each time, by chance, before an entry goes out again."""
-        client = self.minox.client
-        client.pause(client.timing.random() * client.limits.backoff * 2**turn)
 
     def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
         """Look an entry up that may have arrived; None when Minox does not have it."""

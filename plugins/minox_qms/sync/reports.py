@@ -123,7 +123,9 @@ class Reporter:
     def _tell(self, one: DueReport, entity_state_id: int | None) -> int:
         """Insert or replace the row; an answer that was lost is looked up before anything is sent again."""
         row = self._row(one)
-        for _ in range(GIVE_UP_AFTER):
+        for turn in range(GIVE_UP_AFTER):
+            if turn:
+                self.qms.client.back_off(turn)
             try:
                 if entity_state_id is not None:
                     self.qms.replace("EntityState", entity_state_id, row)

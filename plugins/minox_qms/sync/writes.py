@@ -64,11 +64,13 @@ def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool)
     if dry_run:
         return Written("updated", key, changes)
     current: Row | None = row
-    for _ in range(TRIES):
+    for turn in range(TRIES):
         if current is None:
             raise TransientError(
                 "The record went away while it was written.", system="qms", entity=entity, key=str(key)
             )
+        if turn:
+            rows.qms.client.back_off(turn)
         body = {name: current[name] for name in WRITABLE[entity] if name in current} | dict(wanted)
         rows.insist_on_claim()
         try:
@@ -104,7 +106,9 @@ def create(
     changes = {name: [None, value] for name, value in wanted.items() if value is not None}
     if dry_run:
         return Written("created", 0, changes)
-    for _ in range(TRIES):
+    for turn in range(TRIES):
+        if turn:
+            rows.qms.client.back_off(turn)
         rows.insist_on_claim()
         try:
             return Written("created", rows.key_of(rows.qms.create(entity, body)), changes)

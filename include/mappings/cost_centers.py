@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.checks.suite import Checks, Filled
+from include.checks.suite import Checks, Filled, Matches
 from include.mapping.field import Field
 from include.mapping.mapper import Mapping
 from include.wire.minox import CostCenter
@@ -38,6 +38,10 @@ MAPPING = Mapping(
 CHECKS = Checks(
     table="cost_centers",
     struct=CostCenter,
-    records=(Filled("missing_id", "id"), Filled("missing_name", "description")),
+    records=(
+        Filled("missing_id", "id"),
+        Matches("wrong_type", "id", "-?[0-9]{1,30}", "The id of the cost centre is not a whole number."),
+        Filled("missing_name", "description"),
+    ),
     required=("id", "description"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.checks.suite import Checks, Filled
+from include.checks.suite import Checks, Filled, Matches
 from include.mapping.convert import not_blocked
 from include.mapping.field import Computed, Constant, Field, Noted, Reference
 from include.mapping.mapper import Mapping
@@ -146,7 +146,10 @@ def group_key(group: ItemGroup) -> str | None:
 GROUP_CHECKS = Checks(
     table="item_groups",
     struct=ItemGroup,
-    records=(Filled("missing_id", "id"),),
+    records=(
+        Filled("missing_id", "id"),
+        Matches("wrong_type", "id", "-?[0-9]{1,30}", "The id of the item group is not a whole number."),
+    ),
     required=("id", "description"),
 )
 """Checks of the item groups: a bad group is one that no item finds; without groups at all no item is loaded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.checks.suite import Between, Checks, Filled
+from include.checks.suite import Between, Checks, Filled, Matches
 from include.mapping.convert import whole
 from include.mapping.field import Field
 from include.mapping.mapper import Mapping
@@ -63,6 +63,7 @@ CHECKS = Checks(
     struct=PaymentTerm,
     records=(
         Filled("missing_id", "id"),
+        Matches("wrong_type", "id", "-?[0-9]{1,30}", "The id of the payment term is not a whole number."),
         Filled("missing_name", "description"),
         Filled("missing_value", "days", read=whole),
         Between("negative_days", "days", 0, None, "The number of days is negative.", read=whole),

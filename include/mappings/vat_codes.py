@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.checks.suite import Between, Checks, Filled
+from include.checks.suite import Between, Checks, Filled, Matches
 from include.mapping.convert import number
 from include.mapping.field import Field
 from include.mapping.mapper import Mapping
@@ -58,6 +58,7 @@ CHECKS = Checks(
     struct=Vat,
     records=(
         Filled("missing_id", "id"),
+        Matches("wrong_type", "id", "-?[0-9]{1,30}", "The id of the VAT code is not a whole number."),
         Filled("missing_name", "description"),
         Filled("missing_value", "percentage", read=number),
         Between(

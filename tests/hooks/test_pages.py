@@ -35,12 +35,30 @@ def test_pages_of_any_size_are_read_to_the_end() -> None:
 
 def test_empty_pages_may_go_on_for_a_while() -> None:
     assert read(Page([A], "x"), *(Page([], str(n)) for n in range(99)), Page([B], None)) == [[A], [B]]
-    with pytest.raises(ContractViolationError, match="100 empty pages"):
+    with pytest.raises(ContractViolationError, match="100 pages in a row that bring nothing new"):
         read(*(Page([], str(n)) for n in range(101)))
 
 
 def test_one_record_twice_is_no_repetition() -> None:
     assert read(Page([A], "1"), Page([A], "2"), Page([A, B], None)) == [[A], [A], [A, B]]
+
+
+@pytest.mark.parametrize("round_", [[[A]], [[A], [B]], [[A], []]])
+def test_pages_of_one_record_do_not_go_round_for_ever(round_: list[list[bytes]]) -> None:
+    asked = itertools.count()
+
+    def fetch(_: str | None) -> Page:
+        number = next(asked)
+        return Page(round_[number % len(round_)], f"cursor {number}")
+
+    with pytest.raises(ContractViolationError, match="100 pages in a row that bring nothing new"):
+        list(walk(fetch, system="minox", entity="vat"))
+    assert next(asked) <= pages.MAX_BARREN + len(round_)
+
+
+def test_pages_that_bring_nothing_new_are_counted_in_a_row() -> None:
+    first, again = ([Page([A], f"{part} {number}") for number in range(80)] for part in "ab")
+    assert len(read(*first, Page([B], "c"), *again, Page([C], None))) == 162
 
 
 @pytest.mark.parametrize(

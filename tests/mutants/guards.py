@@ -574,7 +574,7 @@ TALKING: Final = (
     Guard(
         "a page that comes twice",
         "plugins/minox_qms/hooks/pages.py",
-        "if mark in seen:",
+        "if repeats and len(page.records) > 1:",
         "if False:",
         "A list that goes round is taken for a whole one.",
         (f"{_PAGES}test_what_comes_twice_fails",),
@@ -586,6 +586,14 @@ TALKING: Final = (
         "if False:",
         "A list that goes round is read for hours.",
         (f"{_PAGES}test_what_comes_twice_fails",),
+    ),
+    Guard(
+        "pages that bring nothing new",
+        "plugins/minox_qms/hooks/pages.py",
+        "barren = barren + 1 if repeats or not page.records else 0",
+        "barren = 0 if page.records else barren + 1",
+        "A list that gives one record for ever is read for hours.",
+        (f"{_PAGES}test_pages_of_one_record_do_not_go_round_for_ever",),
     ),
     Guard(
         "loop limit: pages have an end",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PAGES: Final = 20_000
-MAX_EMPTY: Final = 100  # pages in a row
+MAX_BARREN: Final = 100  # pages in a row that bring nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +97,28 @@ def walk(fetch: Callable[[str | None], Page], *, system: str, entity: str) -> It
         The records of each page; empty pages are passed over.
 
     Raises:
-        ContractViolationError: A cursor or a page comes twice, or there is no end.
+        ContractViolationError: A cursor or a page comes twice, too many pages bring nothing new, or there is no end.
     """
     cursors: set[str] = set()
     seen: set[bytes] = set()
     cursor: str | None = None
-    empty = 0
+    barren = 0
     for _ in range(MAX_PAGES):
         page = fetch(cursor)
-        if len(page.records) > 1:  # one record alone may come twice
-            mark = hashlib.blake2b(b"\x00".join(page.records), digest_size=16).digest()
-            if mark in seen:
-                raise _violation(system, entity, "gives the same page twice")
-            seen.add(mark)
-        empty = 0 if page.records else empty + 1
+        mark = hashlib.blake2b(b"\x00".join(page.records), digest_size=16).digest()
+        repeats = mark in seen
+        if repeats and len(page.records) > 1:  # one record alone may come twice
+            raise _violation(system, entity, "gives the same page twice")
+        seen.add(mark)
+        barren = barren + 1 if repeats or not page.records else 0
         if page.records:
             yield page.records
         if page.next is None:
             return
         if page.next in cursors:
             raise _violation(system, entity, "comes back to a page that was read already")
-        if empty >= MAX_EMPTY:
-            raise _violation(system, entity, f"gives {MAX_EMPTY} empty pages in a row")
+        if barren >= MAX_BARREN:
+            raise _violation(system, entity, f"gives {MAX_BARREN} pages in a row that bring nothing new")
         cursors.add(page.next)
         cursor = page.next
     raise _violation(system, entity, f"has no end after {MAX_PAGES} pages")

@@ -78,13 +78,13 @@ CASES = [
 
 
 class TwoTokens:
-    """Gives one token, and another one when it is rejected."""
+    """Gives one token, and another one once it was rejected."""
 
     def __init__(self) -> None:
         self.renewed = 0
 
     def token(self) -> str:
-        return "token-1"
+        return f"token-{self.renewed + 1}"
 
     def renew(self, rejected: str) -> str:
         self.renewed += 1
@@ -230,3 +230,69 @@ def test_a_401_with_a_fresh_token_stops_the_run(server: FakeServer, client: Http
     with pytest.raises(AccessError, match="not even a fresh one"):
         client.send(request_of(kind), parse)
     assert len(server.seen) == 2
+
+
+class ShortTokens:
+    """Gives tokens that live so many seconds; the server may let them die sooner than it said."""
+
+    def __init__(self, time: FakeTime, lifetime: float) -> None:
+        self._time = time
+        self._lifetime = lifetime
+        self._ends = 0.0
+        self.given = 0
+
+    def token(self) -> str:
+        return f"token-{self.given}" if self._time.now < self._ends else self.renew("")
+
+    def renew(self, rejected: str) -> str:
+        self.given += 1
+        self._ends = self._time.now + self._lifetime
+        return f"token-{self.given}"
+
+
+def of_tokens(server: FakeServer, fake_time: FakeTime, tokens: ShortTokens) -> HttpClient:
+    return HttpClient("minox", server.url, tokens=tokens, limits=LIMITS, timing=timing_of(fake_time))
+
+
+LONG_WAIT = Reply(429, b"", {"Retry-After": "250"})
+
+
+@pytest.mark.parametrize("script", [[LONG_WAIT], [Reply(401), LONG_WAIT]])
+def test_a_token_that_expires_in_a_wait_is_not_sent(
+    server: FakeServer, fake_time: FakeTime, script: list[Reply]
+) -> None:
+    server.script.extend(script)
+    client = of_tokens(server, fake_time, ShortTokens(fake_time, 200))
+    client.send(request_of(Kind.REPLACE), lambda answer: answer.body)
+    assert [seen.headers["authorization"] for seen in server.seen] == [
+        f"Bearer token-{number}" for number in range(1, len(script) + 2)
+    ]
+    client.close()
+
+
+def test_a_token_that_dies_in_a_wait_is_renewed_though_one_was_before(server: FakeServer, fake_time: FakeTime) -> None:
+    server.script.extend([Reply(401), LONG_WAIT, Reply(401)])
+    tokens = ShortTokens(fake_time, 3600)
+    client = of_tokens(server, fake_time, tokens)
+    client.send(request_of(Kind.READ), lambda answer: answer.body)
+    assert (len(server.seen), tokens.given) == (4, 3)
+    client.close()
+
+
+@pytest.mark.parametrize("lifetime", [0, 3600])
+def test_a_401_for_ever_ends_whatever_the_tokens_life(server: FakeServer, fake_time: FakeTime, lifetime: float) -> None:
+    server.default = lambda _: Reply(401)
+    client = of_tokens(server, fake_time, ShortTokens(fake_time, lifetime))
+    with pytest.raises(AccessError, match="not even a fresh one"):
+        client.send(request_of(Kind.READ), parse)
+    assert len(server.seen) == 2
+    client.close()
+
+
+def test_401_and_429_in_turn_end_with_the_waits(server: FakeServer, fake_time: FakeTime) -> None:
+    server.default = lambda _: Reply(401) if len(server.seen) % 2 else Reply(429, b"", {"Retry-After": "1"})
+    client = of_tokens(server, fake_time, ShortTokens(fake_time, 0))
+    with pytest.raises(TransientError, match="429"):
+        client.send(request_of(Kind.READ), parse)
+    assert len(server.seen) == 2 * LIMITS.waits
+    client.close()

@@ -444,10 +444,10 @@ class _Exchange:
         self._started = client.timing.monotonic()
 
     def run(self, parse: Callable[[Answer], T]) -> T:
-        if self._client.tokens is not None:
-            self._token = self._client.tokens.token()
         while True:
             self._client.await_turn()
+            if self._client.tokens is not None:  # only now: one that was taken before a wait may have expired in it
+                self._token = self._client.tokens.token()
             if self._request.on_turn is not None:
                 self._request.on_turn()
             answer: Answer | None = None
@@ -503,6 +503,7 @@ class _Exchange:
         self._client.hold(seconds)
         if self._waits >= limits.waits or self._too_late(seconds):
             self._give_up(outcome, detail)
+        self._reauthorized = False  # a token that was fresh before the wait need not be after it
         self._client.stats.count(waits=1)
         log.info("%s asked us to wait %.1f seconds", NAMES[self._client.system], seconds)
         # A little more than was asked, by chance, so that workers do not all come back in the same moment.
@@ -515,7 +516,7 @@ class _Exchange:
         if self._reauthorized or self._client.tokens is None or self._token is None:
             self._raise(Action.STOP_RUN, Outcome.UNAUTHORIZED, detail, None)
         self._reauthorized = True
-        self._token = self._client.tokens.renew(self._token)
+        self._client.tokens.renew(self._token)
 
     def _give_up(self, outcome: Outcome, detail: str) -> NoReturn:
         tried = self._failures + self._waits

@@ -55,7 +55,7 @@ class Action(Enum):
 
     RETRY = auto()  # after a pause, a bounded number of times; then TransientError
     WAIT = auto()  # as long as the other system asks for, a bounded number of times; then TransientError
-    REAUTHORIZE = auto()  # one fresh token, once; then AccessError
+    REAUTHORIZE = auto()  # one fresh token, once between two waits; then AccessError
     REFUSE_RECORD = auto()  # RefusedError: this record, with the other system's words
     STOP_RUN = auto()  # ConfigurationError or AccessError: the run, no record
     LOOK_UP = auto()  # UnknownOutcomeError: the caller looks whether it was applied

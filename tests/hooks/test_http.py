@@ -93,6 +93,7 @@ def test_the_time_of_all_attempts_is_bounded(
     [
         ({"Retry-After": "7"}, 7),
         ({"Retry-After": "0"}, 0),
+        ({"x-rate-limit-reset": "{ms-9}"}, 0),
         ({"Retry-After": "100000"}, 300),
         ({"Retry-After": "{date+90}"}, 90),
         ({"x-rate-limit-reset": "{ms+120}", "x-rate-limit-remaining": "0"}, 120),
@@ -116,15 +117,32 @@ def test_429_waits_as_long_as_asked(
         if text.startswith("{date"):
             moment = dt.datetime.fromtimestamp(fake_time.now + int(text[6:-1]), dt.UTC)
             return format_datetime(moment, usegmt=True)
-        return str(int((fake_time.now + int(text[4:-1])) * 1000)) if text.startswith("{ms") else text
+        return str(int((fake_time.now + int(text[3:-1])) * 1000)) if text.startswith("{ms") else text
 
     server.script.append(Reply(429, b"", {name: filled(text) for name, text in headers.items()}))
     server.script.append(Reply(200, b"{}"))
     client = make()
     client.send(WRITE, body_of)
-    chance = 0.5 * min(1.0, seconds / 10)
-    assert sum(fake_time.sleeps) == pytest.approx(max(seconds, chance), abs=0.01)
+    chance = 0.5 * 0.5
+    assert sum(fake_time.sleeps) == pytest.approx(seconds + chance, abs=0.01)
     assert client.stats.waits == 1
+
+
+@pytest.mark.parametrize(("asked", "pauses"), [("0", [0.25, 0.5, 1, 2]), ("7", [7.25, 7.5, 8, 9])])
+def test_pauses_by_chance_double_on_top_of_what_is_asked(
+    server: FakeServer, make: Callable[..., HttpClient], fake_time: FakeTime, asked: str, pauses: list[float]
+) -> None:
+    server.default = lambda _: Reply(429, b"", {"Retry-After": asked})
+    with pytest.raises(TransientError, match="429"):
+        make().send(READ, body_of)
+    assert fake_time.sleeps == pauses
+
+
+def test_a_pause_by_chance_has_a_cap(server: FakeServer, make: Callable[..., HttpClient], fake_time: FakeTime) -> None:
+    server.default = lambda _: Reply(429, b"", {"Retry-After": "0"})
+    with pytest.raises(TransientError, match="429"):
+        make(backoff_cap=1).send(READ, body_of)
+    assert fake_time.sleeps == [0.25, 0.5, 0.5, 0.5]
 
 
 def test_twenty_requests_and_then_two_minutes_are_survived(

@@ -499,15 +499,16 @@ class _Exchange:
         asked = None if answer is None else self._client.asked_wait(answer)
         # Without a word on how long: 2, 8, 32, 128 seconds outlast the 120 that Minox is reported to ask for.
         seconds = min(limits.wait_cap, 2 * 4.0**self._waits) if asked is None else asked
+        # More than was asked, by chance: workers do not all come back in the same moment, nor at once when it was 0.
+        pause = seconds + self._client.chance(self._waits)
         self._waits += 1
         self._client.hold(seconds)
-        if self._waits >= limits.waits or self._too_late(seconds):
+        if self._waits >= limits.waits or self._too_late(pause):
             self._give_up(outcome, detail)
         self._reauthorized = False  # a token that was fresh before the wait need not be after it
         self._client.stats.count(waits=1)
         log.info("%s asked us to wait %.1f seconds", NAMES[self._client.system], seconds)
-        # A little more than was asked, by chance, so that workers do not all come back in the same moment.
-        self._client.pause(self._client.timing.random() * min(1.0, seconds / 10))
+        self._client.pause(pause)
 
     def _too_late(self, pause: float) -> bool:
         return self._client.timing.monotonic() + pause - self._started > self._client.limits.total

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.bookings.codes import LARGEST_ACCOUNT, is_filled, shown
 from include.bookings.number import LARGEST
+from include.bookings.reading import LARGEST_TOTAL, total_of
 from include.bookings.reasons import Reason
 from include.money import from_cents
 from include.wire.text import text
@@ -77,10 +78,14 @@ def check_fiscal_year(head: Head, fiscal_years: Sequence[tuple[dt.date, dt.date]
 
 
 def check_totals(invoice: SourceInvoice) -> Iterator[Reason]:
-    """Check that QMS gave the invoice's totals."""
+    """Check that QMS gave the invoice's totals, and that their sum is one that books can hold."""
     for field in ("AmountWithoutVat", "VatAmount"):
         if invoice.totals is None or getattr(invoice.totals, field) is None:
             yield Reason("missing_totals", field, f"QMS gave no {field} for the invoice.")
+    sum_ = total_of(invoice)
+    if sum_ is not None and abs(sum_) >= LARGEST_TOTAL:
+        message = "The total of the invoice is larger than any that can be booked."
+        yield Reason("wrong_type", "AmountWithoutVat", message)
 
 
 def check_lines(lines: Sequence[Line], settings: BookingSettings) -> Iterator[Reason]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from include.bookings.codes import account_number, cost_center, vat_code
@@ -13,11 +14,13 @@ from include.money import ZERO, product, to_cents, total
 
 if TYPE_CHECKING:
     import datetime as dt
-    from decimal import Decimal
 
     from include.bookings.invoice import SourceInvoice
     from include.settings.link import BookingSettings
     from include.wire.qms import Company, OverviewInvoice, OverviewInvoiceLine
+
+LARGEST_TOTAL = Decimal(10) ** 16
+"""No total is as large: the ledger holds sixteen digits before the decimals."""
 
 NEEDED = ("Quantity", "Price", "VatPercentage")
 """What a line cannot be booked without: "A line without Quantity, Price or VatPercentage rejects the invoice"."""
@@ -129,12 +132,19 @@ def read_lines(invoice: SourceInvoice, settings: BookingSettings) -> tuple[Line,
     )
 
 
-def _read_totals(invoice: SourceInvoice) -> Totals | None:
+def total_of(invoice: SourceInvoice) -> Decimal | None:
+    """QMS's total of an invoice, VatAmount + AmountWithoutVat, to the cent; None when a part of it is missing."""
     totals = invoice.totals
     if totals is None or totals.VatAmount is None or totals.AmountWithoutVat is None:
         return None
-    net = to_cents(totals.AmountWithoutVat)
-    both = to_cents(total((totals.VatAmount, totals.AmountWithoutVat)))
+    return to_cents(total((totals.VatAmount, totals.AmountWithoutVat)))
+
+
+def _read_totals(invoice: SourceInvoice) -> Totals | None:
+    both = total_of(invoice)
+    if both is None or invoice.totals is None or invoice.totals.AmountWithoutVat is None:
+        return None
+    net = to_cents(invoice.totals.AmountWithoutVat)
     return Totals(net=net, vat=total((both, net.copy_negate())), total=both)
 
 

@@ -130,13 +130,16 @@ def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
 
 
 def due_pdfs(connection: sa.Connection, link: str, retry_after_minutes: Decimal) -> list[DuePdf]:
-    """Booked invoices whose PDF is to be attached; one that Minox refused waits for the retry rule."""
+    """Booked invoices whose PDF is to be attached; one that Minox refused waits for the retry rule.
+
+    What was tried longest ago comes first, so that some that keep failing do not keep the others waiting.
+    """
     waited = booking.c.pdf_at < sa.func.clock_timestamp() - dt.timedelta(minutes=float(retry_after_minutes))
     is_due = sa.or_(booking.c.pdf_state.in_(("pending", "sending")), sa.and_(booking.c.pdf_state == "failed", waited))
     rows = connection.execute(
         sa.select(*(booking.c[name] for name in DuePdf.__dataclass_fields__))
         .where(booking.c.link == link, booking.c.state == "booked", is_due)
-        .order_by(booking.c.invoice_header_id)
+        .order_by(booking.c.pdf_at.nulls_first(), booking.c.invoice_header_id)
     )
     return [DuePdf(*row) for row in rows]
 

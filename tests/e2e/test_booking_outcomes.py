@@ -145,6 +145,26 @@ def test_all_reasons_are_kept_and_the_first_is_the_reason(world: BookingWorld) -
     assert [one["reason"] for one in findings] == [reason["code"] for reason in world.ledger(1).reasons]
 
 
+@pytest.mark.parametrize("price", ["10000000000000000", "-10000000000000000", "1e25"])
+def test_a_total_that_no_books_can_hold_rejects_its_invoice_alone(world: BookingWorld, price: str) -> None:
+    world.add(invoice(1, lines=[Line(Decimal(1), Decimal(price), vat=Decimal(0))]), invoice(2))
+    ran = world.run()
+    assert ran.is_good, ran.tasks
+    assert world.of(ran) == {"1": "rejected: wrong_type", "2": "booked"}
+    assert world.ledger(1).reasons[0]["field"] == "AmountWithoutVat"
+    reconciled = world.run_reconciliation(dates=("2026-03-01", "2026-03-31"))
+    assert reconciled.is_good, reconciled.tasks
+
+
+def test_half_a_cent_is_rounded_alike_by_booking_and_reconciliation(world: BookingWorld) -> None:
+    world.add(invoice(1, lines=[Line(Decimal(1), Decimal("100.005"), vat=Decimal(0))]))
+    world.qms.edit({"entity": "Invoice", "update": [{"InvoiceHeaderId": "1", "AmountWithoutVat": "100.005"}]})
+    assert world.of(world.run()) == {"1": "booked"}
+    assert world.scalar("SELECT total FROM booking") == Decimal("100.01")
+    reconciled = world.run_reconciliation(dates=("2026-03-01", "2026-03-31"))
+    assert reconciled.is_good, reconciled.tasks
+
+
 def test_rejections_do_not_fail_the_run(world: BookingWorld) -> None:
     world.add(invoice(1, currency="USD"), invoice(2))
     ran = world.run()

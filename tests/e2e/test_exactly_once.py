@@ -19,6 +19,7 @@ from include.errors import AccessError, TransientError
 from include.storage.actions import exclude_invoice, include_invoice, reoffer_invoices
 from include.storage.runs import close_run, open_run, working
 from minox_qms.hooks.http import HttpClient, Limits
+from minox_qms.sync import patience
 from minox_qms.sync.booking_run import BookingRun
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, MORNING, batch_of, invoice, number_of
@@ -292,9 +293,11 @@ def test_a_change_after_booking_is_told_once_per_change(world: BookingWorld) -> 
     changed = world.change(one, text="Anders", at=CHANGED_AT)
     assert world.of(world.run(LATER)) == {"1": "changed_after_booking"}
     assert world.of(world.run(None)) == {"1": "booked"}
-    again = world.change(changed, customer_code="10002", at="2026-03-02T12:10:00Z")
+    double = [Line(Decimal(2), Decimal(100))]
+    again = world.change(changed, customer_code="10002", lines=double, at="2026-03-02T12:10:00Z")
     assert world.of(world.run(AFTER)) == {"1": "changed_after_booking"}
-    back = world.change(again, text=one.text, customer_code="10001", at=None)
+    assert world.scalar("SELECT total FROM booking") == 121
+    back = world.change(again, text=one.text, customer_code="10001", lines=one.lines, at=None)
     assert world.of(world.run(None)) == {"1": "booked"}
     world.change(back, customer_code="10002", text="Anders", at=None)
     assert world.of(world.run(None)) == {"1": "changed_after_booking"}
@@ -478,6 +481,7 @@ def test_a_right_that_is_missing_fails_the_run_and_blames_no_invoice(world: Book
 def test_when_minox_cannot_be_reached_any_more_the_rest_fails_and_the_next_run_goes_on(world: BookingWorld) -> None:
     world.add(*(invoice(key) for key in range(1, 11)))
     world.minox.spoil(method="PUT", path=BATCH, action="status", status=503, nth=3, times=None)
+    world.minox.spoil(method="GET", path="/journal", action="status", status=503, nth=2, times=None)
     ran = world.run()
     assert not ran.is_good
     assert ran.counts["invoices"] == {"booked": 2, "failed": 8}
@@ -485,6 +489,54 @@ def test_when_minox_cannot_be_reached_any_more_the_rest_fails_and_the_next_run_g
     world.minox.heal()
     assert world.run(LATER).counts["invoices"] == {"booked": 8}
     assert len(world.batches) == 10
+
+
+def test_some_that_minox_always_fails_on_do_not_keep_the_others_from_being_booked(world: BookingWorld) -> None:
+    world.add(*(invoice(key) for key in range(1, 8)))
+    failing = "|".join(batch_of(key) for key in range(1, 5))
+    world.minox.spoil(method="PUT", path=f"{BATCH}/({failing})", action="status", status=500, times=None)
+    ran = world.run()
+    assert isinstance(ran.tasks["book"], TransientError)
+    assert ran.counts["invoices"] == {"failed": 4, "booked": 3}
+    world.minox.heal()
+    assert world.run(LATER).counts["invoices"] == {"booked": 4}
+
+
+def test_those_that_were_tried_in_vain_come_last(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "GIVE_UP_AFTER", 2)
+    world.change_settings(minox_concurrency=1)
+    world.add(*(invoice(key) for key in range(1, 5)))
+    failing = "|".join(batch_of(key) for key in (1, 2))
+    world.minox.spoil(method="PUT", path=f"{BATCH}/({failing})", action="status", status=500, times=None)
+    assert world.run().counts["invoices"] == {"failed": 4}
+    assert world.puts(3) == []
+    assert world.of(world.run(LATER)) == {
+        "1": "failed: technical",
+        "2": "failed: technical",
+        "3": "booked",
+        "4": "booked",
+    }
+
+
+@pytest.mark.parametrize("asked", [f"{BATCH}/", "receivable/account/"])
+def test_an_invoice_that_minox_cannot_tell_of_waits_alone(world: BookingWorld, asked: str) -> None:
+    world.add(*(invoice(key) for key in range(1, 4)))
+    if asked == "receivable/account/":
+        world.minox.control("POST", "modes", {"page_size": 2})
+        for number in range(1, 41):
+            world.type_in(10002, 900_000 + number)
+        world.minox.spoil(
+            method="GET", path=f"{asked}10001/invoice/{number_of(2)}", action="status", status=500, times=None
+        )
+    else:
+        world.minox.spoil(method="GET", path=batch_of(2), action="status", status=500, times=None)
+    world.type_in(10001, number_of(2))
+    ran = world.run()
+    assert isinstance(ran.tasks["book"], TransientError)
+    assert world.of(ran) == {"1": "booked", "2": "failed: technical", "3": "booked"}
+    assert world.puts(2) == []
+    world.minox.heal()
+    assert world.of(world.run(LATER)) == {"2": "already_booked"}
 
 
 @pytest.mark.parametrize("minutes", [0, 0.000001])

@@ -157,6 +157,15 @@ def test_a_failing_pdf_leaves_the_others_and_the_bookings_alone(pdfs: BookingWor
     assert state(pdfs, 2) == "attached"
 
 
+def test_pdfs_that_always_fail_do_not_keep_the_others_waiting(pdfs: BookingWorld) -> None:
+    pdfs.add(*(invoice(key) for key in range(1, 6)))
+    pdfs.qms.spoil(method="GET", path=r"Invoice\([123]\)/Pdf", action="status", status=500, times=None)
+    pdfs.run()
+    assert [state(pdfs, key) for key in range(1, 6)] == ["pending"] * 5
+    pdfs.run(LATER)
+    assert [state(pdfs, key) for key in range(1, 6)] == [*["pending"] * 3, "attached", "attached"]
+
+
 def test_a_right_that_is_missing_stops_the_attaching(pdfs: BookingWorld) -> None:
     pdfs.add(invoice(1), invoice(2))
     pdfs.minox.spoil(method="POST", path="blob", action="status", status=403, times=None)

@@ -263,7 +263,10 @@ def test_a_list_with_a_record_that_cannot_be_read(server: FakeServer, hook: Mino
 
 
 def test_journals_and_administration(server: FakeServer, hook: MinoxHook) -> None:
-    administrations = [{"id": 11, "name": "B"}, {"id": "1", "name": "A", "fiscal_years": [], "currency": {"id": "EUR"}}]
+    administrations = [
+        {"id": 11, "name": "B"},
+        {"id": "01", "name": "A", "fiscal_years": [], "currency": {"id": "EUR"}},
+    ]
     by_path = {
         f"GET {BASE}/journal": Reply(200, {"links": {}, "collection": [{"id": "VRK", "ledger_account_id": 1300}]}),
         "GET /api/1/tenant/123456/administration": Reply(200, {"links": {}, "collection": administrations}),

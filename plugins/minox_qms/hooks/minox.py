@@ -223,15 +223,15 @@ class MinoxHook(SystemHook):
         Raises:
             AccessError: The tenant has no such administration, or we may not see it.
         """
-        wanted = text(self.administration_id)
+        wanted = str(self.administration_id)
         for administration in self.administrations():
-            if text(administration.id) == wanted:
+            if identifier(administration.id) == wanted:
                 return administration
         raise AccessError(
             f"Minox shows us no administration {wanted} for tenant {self.tenant_id}.",
             system="minox",
             entity="administration",
-            key=wanted or "",
+            key=wanted,
         )
 
     def tenants(self) -> list[str]:

@@ -147,6 +147,8 @@ class BookingNotes:
         values: dict[str, Any] = dict(one.facts)
         if one.outcome == "changed_after_booking":
             values["changed_source_hash"] = one.source_hash
+            for what_is_booked in ("total", "document_date"):
+                values.pop(what_is_booked, None)
         elif one.outcome == "booked" and one.facts:
             values |= {"booked_source_hash": one.source_hash, "changed_source_hash": None}
             if not was_booked:

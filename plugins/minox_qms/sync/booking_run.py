@@ -24,6 +24,7 @@ from minox_qms.sync.booking_notes import BookingNotes, keep_held, outcome_of
 from minox_qms.sync.existing import ExistingReceivables
 from minox_qms.sync.flights import Flights
 from minox_qms.sync.invoices import in_booking_order, read_invoices
+from minox_qms.sync.patience import Patience
 from minox_qms.sync.posting import Poster, not_there
 from minox_qms.sync.selection import ENTITY, batch_of, note_sweep
 from minox_qms.sync.verdicts import TO_POST, Examiner, Verdict, collide
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEDGER_CHUNK = 1000
-GIVE_UP_AFTER = 3
 ASK_AGAIN = 20
 """Requests that asking Minox for rejected ones may take in every run; beyond that only the first run of a day asks."""
 UNSETTLED = ("failed", "in_doubt", "postponed")
@@ -91,7 +91,7 @@ class BookingRun:
         self.errors: list[BaseException] = []
         self.payloads: dict[str, str] = {}
         self.is_given_up = False
-        self._failures = 0
+        self._patience = Patience(minox.journals)
 
     def book(self) -> None:
         """Book what can be booked.
@@ -158,18 +158,18 @@ class BookingRun:
             doubtful = ledger.sending(connection, self.run.link)
         staged = set(keys)
         poster = Poster(self.engine, self.minox, self.run, read_at=self.read_at)
-        failures = 0
+        patience = Patience(self.minox.journals)
         for row in doubtful:
             key = str(row.invoice_header_id)
             if key not in staged and self.plan.from_date is not None:
                 continue
             found = poster.look_up(row.invoice_header_id, row.batch_id) or not_there()
             if found.error is not None:
-                failures += 1
                 self._note_error(found.error)
-                if isinstance(found.error, ConfigurationError) or failures >= GIVE_UP_AFTER:
+                if isinstance(found.error, ConfigurationError) or patience.is_at_end():
                     return
                 continue
+            patience.succeeded()
             with self.engine.begin() as connection:
                 insist_on_claim(connection, self.run)
                 self.notes.answered(connection, row.invoice_header_id, found)
@@ -256,12 +256,32 @@ class BookingRun:
         if self.first_of_day or existing.cost(len(again)) <= ASK_AGAIN:
             asked += again
         found = existing.among({(one.customer, one.number) for one in asked})  # type: ignore[misc]  # both are there
-        return [self._claimed(one) for one in asked if (one.customer, one.number) in found]
+        patience = Patience(self.minox.journals)
+        told = []
+        for one in asked:
+            place = (one.customer, one.number)
+            if place in found:
+                told.append(self._claimed(one, patience))
+            elif (error := existing.failed.get(place)) is not None:  # type: ignore[arg-type]  # as above
+                told.append(self._untold(one, error))
+        return told
 
-    def _claimed(self, one: Verdict) -> Verdict:
+    def _untold(self, one: Verdict, error: TransientError) -> Verdict:
+        """Keep back an invoice of which Minox could not tell whether it has it; the others go on."""
+        self._note_error(error)
+        return replace(one, outcome="failed", message=error.message) if one.outcome == TO_POST else one
+
+    def _claimed(self, one: Verdict, patience: Patience) -> Verdict:
         """Tell an invoice that Minox has under our own id from one that was booked by somebody else."""
         number = one.invoice_header_id
-        if number is not None and self.minox.get_batch(batch_of(self.link, number)):
+        try:
+            is_ours = number is not None and bool(self.minox.get_batch(batch_of(self.link, number)))
+        except TransientError as error:
+            if patience.is_at_end():
+                raise
+            return self._untold(one, error)
+        patience.succeeded()
+        if is_ours:
             return replace(one, outcome="booked", reasons=(), message="Minox has the batch under its own id already.")
         message = f"Minox has a receivable of debtor {one.customer} with invoice number {one.number} already."
         return replace(one, outcome="already_booked", reasons=(), message=message)
@@ -286,6 +306,8 @@ class BookingRun:
         if self.run.dry_run:
             self._preview(verdicts)
             return
+        # those that were tried in vain come last, so that some that always fail do not keep the others waiting for ever
+        verdicts = sorted(verdicts, key=lambda one: one.ledger is not None and one.ledger.entry_hash is not None)
         deadline = self.clock() + float(self.link.bookings.max_run_minutes) * 60
         by_key = {one.key: one for one in verdicts}
         with Flights(self.link.bookings.minox_concurrency) as flights:
@@ -310,10 +332,12 @@ class BookingRun:
             self._count(one.result())
 
     def _count(self, error: BaseException | None) -> None:
-        self._failures = self._failures + 1 if error is not None else 0
-        if error is not None:
-            self._note_error(error)
-        self.is_given_up |= isinstance(error, ConfigurationError) or self._failures >= GIVE_UP_AFTER
+        if error is None:
+            self._patience.succeeded()
+            return
+        self._note_error(error)
+        if not self.is_given_up:
+            self.is_given_up = isinstance(error, ConfigurationError) or self._patience.is_at_end()
 
     def _try(self, invoice: StagedInvoice, do: Callable[[], BaseException | None]) -> BaseException | None:
         """Do something for one invoice; a bug that shows with it fails this invoice, and the others go on."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from include.errors import TransientError
 from include.storage.facts import fact, remember
 from include.wire.text import whole_number
+from minox_qms.sync.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,12 +35,17 @@ class ExistingReceivables:
         engine: Of the connector's database.
         minox: Hook of the administration.
         run: The run; a dry one remembers nothing.
+
+    Attributes:
+        failed: Those that Minox could not tell of, and why.
     """
 
     def __init__(self, engine: sa.Engine, minox: MinoxHook, run: Run) -> None:
         self.engine = engine
         self.minox = minox
         self.run = run
+        self.failed: dict[Place, TransientError] = {}
+        self._patience = Patience(minox.journals)
 
     def cost(self, count: int) -> int:
         """Number of requests that finding so many takes at most, as far as is known."""
@@ -49,6 +56,10 @@ class ExistingReceivables:
 
         Args:
             wanted: Debtors and invoice numbers.
+
+        Raises:
+            TransientError: The list could not be read, or look-ups kept failing; one that fails by itself is in
+                `failed`.
         """
         left = set(wanted)
         found: set[Place] = set()
@@ -57,7 +68,19 @@ class ExistingReceivables:
             left -= found
             if self._is_complete:
                 return found
-        return found | {place for place in left if self.minox.receivable(*place) is not None}
+        return found | {place for place in sorted(left) if self._is_there(place)}
+
+    def _is_there(self, place: Place) -> bool:
+        """Look one up."""
+        try:
+            there = self.minox.receivable(*place) is not None
+        except TransientError as error:
+            self.failed[place] = error
+            if self._patience.is_at_end():
+                raise
+            return False
+        self._patience.succeeded()
+        return there
 
     def _listed(self, wanted: set[Place]) -> set[Place]:
         """Find them in the list; `_is_complete` tells whether it was read to its end."""

@@ -67,19 +67,21 @@ class PdfAttacher:
         with self.engine.connect() as connection:
             due = ledger.due_pdfs(connection, self.run.link, self.link.bookings.retry_refused_after)
         deadline = self.clock() + float(self.link.bookings.max_run_minutes) * 60
-        attached, errors = 0, []
+        attached, errors, in_a_row = 0, [], 0
         for one in due:
             if self.clock() >= deadline:
                 log.info("The time for PDFs was up; the next run goes on with them")
                 break
             try:
                 attached += self._attach(one)
+                in_a_row = 0
             except RecordError as error:
                 self._note(one, "failed", error.message)
             except ConnectorError as error:
                 errors.append(error)
+                in_a_row += 1
                 self._note(one, None, error.message)
-                if isinstance(error, ConfigurationError) or len(errors) >= GIVE_UP_AFTER:
+                if isinstance(error, ConfigurationError) or in_a_row >= GIVE_UP_AFTER:
                     break
         if errors:
             raise errors[0]

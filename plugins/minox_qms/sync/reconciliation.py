@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from include.bookings.codes import account_number
 from include.bookings.number import invoice_number
 from include.bookings.plan import Plan
+from include.bookings.reading import LARGEST_TOTAL, total_of
 from include.bookings.reconcile import (
     Difference,
     LedgerEntry,
@@ -24,7 +25,7 @@ from include.bookings.reconcile import (
 )
 from include.bookings.skipped import is_written_off
 from include.errors import ContractViolationError
-from include.money import CENT, total
+from include.money import to_cents
 from include.storage.runs import covered_until
 from include.storage.tables import booking, reconciliation_finding
 from include.wire.decode import decode_readable
@@ -52,7 +53,6 @@ log = logging.getLogger(__name__)
 
 READERS = 4
 LEDGER_CHUNK = 5000
-LARGEST = 15  # digits of an amount before its decimals, less one: numeric(18, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,13 @@ class Reconciliation:
                 yield QmsInvoice(int(invoice.key), None, None, None, None)
             elif not is_written_off(source, self.link.bookings):
                 prefix = examiner.context.company.InvoiceNumberPrefix
-                amounts = source.totals
+                sum_ = total_of(source)
                 yield QmsInvoice(
                     int(invoice.key),
                     text(source.header.InvoiceNumber),
                     invoice_number(source.header.InvoiceNumber, self.link.bookings.invoice_number, prefix),
                     account_number(source.header.InvoiceCustomerCompanyCustomerCode),
-                    None
-                    if amounts is None or amounts.VatAmount is None or amounts.AmountWithoutVat is None
-                    else total((amounts.VatAmount, amounts.AmountWithoutVat)).quantize(CENT),
+                    None if sum_ is None or abs(sum_) >= LARGEST_TOTAL else sum_,
                 )
 
     def _ledger(self, ids: list[int]) -> tuple[list[LedgerEntry], list[_Booked]]:
@@ -228,11 +226,11 @@ class Reconciliation:
 
 def _amount(amount: Decimal) -> Decimal:
     """An amount of Minox to the cent; one that no books can hold is none."""
-    if amount.adjusted() > LARGEST:
+    if abs(amount) >= LARGEST_TOTAL - 1:
         raise ContractViolationError(
             "A receivable of Minox has an amount that cannot be right; nothing of the list was used.",
             system="minox",
             entity="receivable",
             field="total",
         )
-    return amount.quantize(CENT)
+    return to_cents(amount)

@@ -17,6 +17,7 @@ from include.bookings.dates import comparison_date, document_date
 from include.bookings.entry import BookingContext, build_entry
 from include.bookings.invoice import fingerprint, is_same
 from include.bookings.number import invoice_number
+from include.bookings.reading import LARGEST_TOTAL, total_of
 from include.bookings.reasons import Reason, Rejected, arrange
 from include.bookings.skipped import is_written_off
 from include.errors import ConfigurationError, ContractViolationError
@@ -26,8 +27,6 @@ from include.wire.qms import Company
 from include.wire.text import identifier, text
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from include.bookings.entry import Entry
     from include.bookings.invoice import SourceInvoice
     from include.settings.link import LinkSettings
@@ -237,9 +236,7 @@ class Examiner:
         """Columns of the ledger that say what the invoice is."""
         settings = self.link.bookings
         described = () if settings.lines == "single" else settings.grouped_description
-        total: Decimal | None = None
-        if source.totals is not None and source.totals.VatAmount is not None:
-            total = source.totals.VatAmount + (source.totals.AmountWithoutVat or 0)
+        total = total_of(source)
         return {
             "source_hash": fingerprint(
                 source, excluded_line_states=settings.excluded_line_states, description_fields=described
@@ -247,7 +244,7 @@ class Examiner:
             "invoice_number": text(source.header.InvoiceNumber),
             "invoice_date": comparison_date(source.header),
             "document_date": document_date(source.header, settings.document_date),
-            "total": total,
+            "total": None if total is None or abs(total) >= LARGEST_TOTAL else total,
         }
 
 

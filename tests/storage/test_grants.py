@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
@@ -195,6 +196,46 @@ def test_others_wait_while_one_refreshes(empty: sa.Engine, tokens: TokenServer) 
         worker.join(60)
     assert got == ["access-geheim-1"] * 6
     assert len(tokens.seen) == 1
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_token_is_there_while_another_thread_renews(empty: sa.Engine, tokens: TokenServer, look: int) -> None:
+    give, fake = tokens.token, FakeTime()
+    one, here = source(empty, site(tokens.url), fake), threading.current_thread()
+    assert one.token() == "access-geheim-1"
+    renewing = threading.Thread(target=one.renew, args=("access-geheim-1",))
+    asked = threading.Event()
+    looks = 0
+
+    def slowly(seen: Seen) -> Reply:
+        asked.set()
+        time.sleep(0.3)
+        return give(seen)
+
+    def clock() -> float:
+        nonlocal looks
+        if threading.current_thread() is here:
+            looks += 1
+            if looks == look:  # between looking at the grant and using it
+                renewing.start()
+                assert asked.wait(30)
+        return fake.now
+
+    tokens.default = slowly
+    one._timing = Timing(fake.sleep, clock, clock, fake.random)
+    assert one.token() in {"access-geheim-1", "access-geheim-2"}
+    if renewing.ident is not None:
+        renewing.join(30)
+    assert one.token() == f"access-geheim-{tokens.number}"
+
+
+def test_a_token_is_decrypted_once_for_many_requests(empty: sa.Engine, tokens: TokenServer) -> None:
+    one = source(empty, site(tokens.url))
+    with mock.patch.object(Cipher, "decrypt", autospec=True, side_effect=Cipher.decrypt) as decrypt:
+        assert [one.token() for _ in range(5)] == ["access-geheim-1"] * 5
+        assert decrypt.call_count == 1
+        assert one.renew("access-geheim-1") == one.token() == "access-geheim-2"
+        assert source(empty, site(tokens.url)).token() == "access-geheim-2"
 
 
 def test_a_lost_answer_is_asked_again_and_may_end_in_refusal(empty: sa.Engine, tokens: TokenServer) -> None:

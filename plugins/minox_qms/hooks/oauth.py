@@ -71,7 +71,7 @@ class TokenSource:
         self._store = store
         self._limits = limits
         self._timing = timing or Timing()
-        self._grant: Grant | None = None
+        self._held: tuple[Grant, str] | None = None  # a grant, and its access token as read
         self._received: _Received | None = None
 
     def token(self) -> str:
@@ -82,18 +82,18 @@ class TokenSource:
             ConfigurationError: The client is not accepted, or the stored tokens cannot be read.
             TransientError: The token endpoint cannot be reached.
         """
-        issuer = self._site().issuer
-        if self._grant is None or not self._grant.is_fresh(issuer, self._now()):
-            self._grant = self._store.read(self._site().conn_id)
-        if self._grant is None or not self._grant.is_fresh(issuer, self._now()):
-            self._grant = self._refresh(rejected=None)
-        return _access_token(self._grant)
+        site, held = self._site(), self._held  # looked at once: another thread may renew meanwhile
+        if held is not None and held[0].is_fresh(site.issuer, self._now()):
+            return held[1]
+        grant = self._store.read(site.conn_id)
+        if grant is None or not grant.is_fresh(site.issuer, self._now()):
+            grant = self._refresh(rejected=None)
+        return self._hold(grant)
 
     def renew(self, rejected: str) -> str:
         """Return another access token than the one that a 401 was answered to; see `token` for the errors."""
-        self._grant = None
-        self._grant = self._refresh(rejected=rejected)
-        return _access_token(self._grant)
+        self._held = None
+        return self._hold(self._refresh(rejected=rejected))
 
     def exchange_code(self, code: str, redirect_uri: str) -> None:
         """Finish the code flow: exchange the code for the first pair, and store it.
@@ -112,13 +112,22 @@ class TokenSource:
         with self._store.locked(site.conn_id) as held:
             answer = self._ask(site, form, known=None)
             if isinstance(answer, Pair):
-                self._grant = held.store(answer, site.issuer, connected=True)
+                held.store(answer, site.issuer, connected=True)
+                self._held = None
                 return
         raise GrantRefusedError(
             f"{NAMES[site.system]} does not accept the code of this sign-in; connect again.",
             detail=f"{answer.error}, connection {site.conn_id}",
             system=site.system,
         )
+
+    def _hold(self, grant: Grant) -> str:
+        """Read a grant's access token, and keep it: to decrypt it for every request takes long."""
+        token = grant.access_token
+        if token is None:
+            raise ConfigurationError("The stored grant holds no access token; connect again.", entity="oauth_grant")
+        self._held = (grant, token)
+        return token
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._timing.clock(), UTC)
@@ -239,13 +248,6 @@ class TokenSource:
                 system=site.system,
             )
         return answer
-
-
-def _access_token(grant: Grant) -> str:
-    token = grant.access_token
-    if token is None:
-        raise ConfigurationError("The stored grant holds no access token; connect again.", entity="oauth_grant")
-    return token
 
 
 _OAUTH_ERRORS: Final = frozenset(

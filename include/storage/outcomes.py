@@ -155,7 +155,8 @@ def finish_entity(
 ) -> None:
     """Note the unchanged records of an entity, all at once, and that it is finished.
 
-    A record that this run has written before (a retried task finds it unchanged) keeps that outcome.
+    A record that this run has written before (a retried task finds it unchanged) keeps that outcome. What there
+    was to say of one when it was written is still to be said of it: its message stays.
 
     Args:
         connection: In a transaction.
@@ -222,12 +223,18 @@ def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list
             record_current.c.follows,
         )
     )
+    as_written = record_current.c.outcome.in_((*WRITTEN, UNCHANGED))  # the same values give the same warnings
     connection.execute(
         insert(record_current)
         .from_select(["link", "entity", "source_key", "outcome", "run", "occurred_at", "follows"], missing)
         .on_conflict_do_update(
             index_elements=["link", "entity", "source_key"],
-            set_={"outcome": UNCHANGED, "reason": None, "message": None, "follows": True},
+            set_={
+                "outcome": UNCHANGED,
+                "reason": None,
+                "message": sa.case((as_written, record_current.c.message)),
+                "follows": True,
+            },
         )
     )
 

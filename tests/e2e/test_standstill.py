@@ -76,6 +76,19 @@ def test_a_run_over_unchanged_data_starts_nothing_behind_its_lists_and_notes_all
     assert world.scalar("SELECT count(*) FROM staging_customers WHERE run = :run AND rejected", run=last) == 1
 
 
+def test_the_warning_of_a_record_stays_while_it_stands_still(world: World) -> None:
+    give(world, "item", item("LOS"))
+    query = "SELECT outcome, message FROM sync_current WHERE entity = 'items' AND source_key = 'LOS'"
+    for outcome in ("created", "unchanged", "unchanged"):
+        ran = good(world.run_master_data())
+        ((seen, message),) = world.rows(query)
+        assert (seen, "items.load" in ran.skipped) == (outcome, outcome == "unchanged")
+        assert message == "The item has no item group, so it has no revenue account."
+    world.execute("DELETE FROM link_fact WHERE name LIKE 'last load of %'")
+    assert "items.load" not in good(world.run_master_data()).skipped
+    assert tuple(world.rows(query)[0]) == ("unchanged", message)
+
+
 def test_every_task_leaves_what_it_took(world: World) -> None:
     ran = good(world.run_master_data())
     figures = world.scalar("SELECT figures FROM sync_run WHERE run_id = :run", run=ran.run_id)

@@ -102,7 +102,22 @@ def test_a_record_that_changes_is_followed_again_once_it_is_unchanged(database: 
     changed = whole_run(database, link, "customers", ["2"], [Outcome("1", "updated", message="A warning.")])
     assert _rows(database, CURRENT, link)["1"] == ("updated", None, "A warning.", changed.run_id)
     last = whole_run(database, link, "customers", ["1", "2"])
-    assert _rows(database, CURRENT, link)["1"] == ("unchanged", None, None, last.run_id)
+    assert _rows(database, CURRENT, link)["1"] == ("unchanged", None, "A warning.", last.run_id)
+    assert _rows(database, CURRENT, link)["2"] == ("unchanged", None, None, last.run_id)
+
+
+def test_a_warning_stays_until_the_record_is_written_again_or_comes_to_another_end(database: sa.Engine) -> None:
+    link = new_link()
+
+    def messages(unchanged: str, *noted: Outcome) -> dict[str, object]:
+        whole_run(database, link, "items", unchanged, noted)
+        return {key: row[2] for key, row in _rows(database, CURRENT, link, "items").items()}
+
+    messages("", *(Outcome(key, "created", message=f"Of {key}.") for key in "abcd"))
+    assert messages("abcd") == messages("abcd") == {key: f"Of {key}." for key in "abcd"}
+    assert messages("abc") == {key: f"Of {key}." for key in "abcd"}  # d is not in the list
+    messages("d", Outcome("a", "updated"), Outcome("b", "rejected", "missing_name", "No name."), Outcome("c", "failed"))
+    assert messages("abcd") == {"a": None, "b": None, "c": None, "d": "Of d."}
 
 
 def test_the_latest_outcomes_are_those_of_the_runs_whatever_happens(database: sa.Engine) -> None:

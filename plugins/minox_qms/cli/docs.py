@@ -62,6 +62,8 @@ outcomes. Two views in the connector's database say so; they are public, and the
 | `dag_id`, `run_id` | the Airflow run |
 | `occurred_at` | when |
 
+What there was to say of a record when it was written stays in `sync_current` as long as it is unchanged.
+
 For example, what is wrong now, per reason:
 
 ```sql

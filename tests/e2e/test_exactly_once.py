@@ -492,6 +492,7 @@ def test_when_minox_cannot_be_reached_any_more_the_rest_fails_and_the_next_run_g
 
 
 def test_some_that_minox_always_fails_on_do_not_keep_the_others_from_being_booked(world: BookingWorld) -> None:
+    world.change_settings(minox_concurrency=1)
     world.add(*(invoice(key) for key in range(1, 8)))
     failing = "|".join(batch_of(key) for key in range(1, 5))
     world.minox.spoil(method="PUT", path=f"{BATCH}/({failing})", action="status", status=500, times=None)

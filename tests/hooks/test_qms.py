@@ -184,7 +184,14 @@ def test_replace(server: FakeServer, hook: QmsHook, reply: Reply) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [Reply(200, "<html>"), Reply(200, {"VatCodeId": "12"}), Reply(500), Reply(fault="close")]
+    "reply",
+    [
+        Reply(200, "<html>"),
+        Reply(200, {"VatCodeId": "12"}),
+        Reply(200, {**ROW, "Code": "2"}),
+        Reply(500),
+        Reply(fault="close"),
+    ],
 )
 def test_replace_whose_outcome_is_unknown_is_sent_once(server: FakeServer, hook: QmsHook, reply: Reply) -> None:
     answers(server, {f"PUT {ROOT}/VatCode(11)": reply})

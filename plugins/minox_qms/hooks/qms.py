@@ -164,13 +164,7 @@ class QmsHook(SystemHook):
             entity=entity,
         )
 
-        def parse(answer: Answer) -> dict[str, Any]:
-            made = _row(answer, entity, None)
-            if any(_plain(made[name]) != _plain(row[name]) for name in _WHOSE if name in row and name in made):
-                raise UnusableBodyError("another row than the one that was sent")
-            return made
-
-        return self.client.send(request, parse)
+        return self.client.send(request, lambda answer: _same_row(answer, entity, None, row))
 
     def replace(self, entity: str, key: int, row: Mapping[str, Any]) -> None:
         """Replace a whole row; what is left out becomes null, false or 0.
@@ -182,7 +176,8 @@ class QmsHook(SystemHook):
 
         Raises:
             RefusedError: 400; `messages` holds QMS's findings.
-            UnknownOutcomeError: It may have been replaced: read the row before it is sent again.
+            UnknownOutcomeError: It may have been replaced: read the row before it is sent again. An answer that brings
+                another record's row counts as none.
             TransientError: The row is gone since it was read; or nothing was sent.
             AccessError: 401 or 403.
         """
@@ -200,7 +195,7 @@ class QmsHook(SystemHook):
 
         def parse(answer: Answer) -> int:
             if answer.status == 200:  # noqa: PLR2004 - the row comes back with it
-                _row(answer, entity, key)
+                _same_row(answer, entity, key, row)
             return answer.status
 
         if self.client.send(request, parse) == _NOT_FOUND:
@@ -250,6 +245,14 @@ def read_row(raw: bytes, entity: str) -> dict[str, Any]:
             system="qms",
             entity=entity,
         ) from None
+
+
+def _same_row(answer: Answer, entity: str, key: int | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the row that a write is answered with, and see that it is the record's that was sent."""
+    made = _row(answer, entity, key)
+    if any(_plain(made[name]) != _plain(row[name]) for name in _WHOSE if name in row and name in made):
+        raise UnusableBodyError("another row than the one that was sent")
+    return made
 
 
 def _row(answer: Answer, entity: str, key: int | None) -> dict[str, Any]:

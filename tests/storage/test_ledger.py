@@ -109,9 +109,10 @@ def test_pdfs_are_due_until_they_are_attached(database: sa.Engine) -> None:
     new_invoice(database, link, 7, state="open", pdf_state="pending")
     with database.connect() as connection:
         due = ledger.due_pdfs(connection, link, Decimal(30))
-    assert [(one.invoice_header_id, one.pdf_state) for one in due] == [(2, "pending"), (3, "sending"), (6, "failed")]
-    assert due[0].batch_id == batch_id(1, 2, 3, 2)
-    assert due[0].invoice_number == "F2026-0002"
+    # what was tried longest ago comes first
+    assert [(one.invoice_header_id, one.pdf_state) for one in due] == [(6, "failed"), (2, "pending"), (3, "sending")]
+    assert due[1].batch_id == batch_id(1, 2, 3, 2)
+    assert due[1].invoice_number == "F2026-0002"
 
 
 def test_attempts_are_written_before_and_after(database: sa.Engine) -> None:

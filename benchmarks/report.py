@@ -37,10 +37,13 @@ comes before that: an Airflow task is forked from a process that has them loaded
 tasks run one after the other in one process, without Airflow's scheduler between them ([below](#airflows-share) says what
 that adds). *CPU* is user and system time of the work, without sandbox and database. *Peak* is resident memory, *over
 idle* without that of the process before it had work. Requests are counted by the stand-ins, without those for tokens:
-reads + writes. *Ratio* is the connector divided by the peer: below 1 the connector takes less. *Answers 50 ms later* is
-what systems at the end of a real network do; over loopback the stand-ins answer in a millisecond or two, so that what a
-program does by itself weighs more than it will.
+reads + writes. *Ratio* is the connector divided by the peer: below 1 the connector takes less.
 """  # noqa: E501 - as long as it is
+
+LATE = """
+*Answers later* is what systems at the end of a real network do; over loopback the stand-ins answer in a millisecond or
+two, so that what a program does by itself weighs more than it will.
+"""
 
 LEFT_OUT = """
 ### What the peers are, and what they leave out
@@ -125,7 +128,8 @@ def _megabytes(number: float) -> str:
 
 
 def _workloads(cells: list[Measured]) -> str:
-    text = BESIDE + f"\n![Seconds per run]({NAME}.svg)\n"
+    text = BESIDE + (LATE if any("later" in name for name in _names(cells, "workload")) else "")
+    text += f"\n![Seconds per run]({NAME}.svg)\n"
     for workload in _names(cells, "workload"):
         own = of(cells, workload=workload)
         turns = max(one["turn"] for one in own)

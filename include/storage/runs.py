@@ -364,6 +364,16 @@ def insist_on_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -
         )
 
 
+def insist_on_turn(engine: sa.Engine, run: Run) -> None:
+    """See, right before the first byte of a write, that the link's direction is still this run's.
+
+    Raises:
+        RunBusyError: See `insist_on_claim`.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        insist_on_claim(connection, run, keep=False)
+
+
 def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:
     """End of the latest interval of a link whose records all got an outcome; None when there is none."""
     with engine.connect() as connection:

@@ -76,6 +76,14 @@ class BookingWorld(World):
         """Set the link's settings for bookings; those that are not named have their defaults."""
         self.configure(bookings=bookings)
 
+    def take_over(self) -> None:
+        """Give the link's direction to another run, as when this one's machine was out of reach for a while."""
+        self.execute(
+            "WITH other AS (INSERT INTO sync_run (link, direction, dag_id, run_id, plan) "
+            "VALUES ('test', 'qms_to_minox', 'd', 'other', '{}') RETURNING id) "
+            "UPDATE run_claim SET run = (SELECT id FROM other)"
+        )
+
     # -- QMS -----------------------------------------------------------------------------------------------------------
 
     def add(self, *invoices: Invoice, at: str | None = PROCESSED) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from include.errors import AccessError, TransientError
 from include.settings.load import load_link
+from include.storage import runs
 from include.storage.runs import find_run
 from minox_qms.hooks.http import Limits
+from minox_qms.hooks.minox import MinoxHook
+from minox_qms.hooks.qms import QmsHook
 from minox_qms.sync.booking_notes import BookingNotes
 from minox_qms.sync.pdfs import PdfAttacher
 from minox_qms.sync.posting import Posted
@@ -270,6 +273,69 @@ def test_a_lost_answer_makes_no_second_row(world: BookingWorld, fault: dict[str,
     assert world.states["1"]["Message"] == "Geboekt in Minox"
     world.run(None)
     assert len(world.states) == 1
+
+
+def test_a_task_that_stood_still_before_its_pdf_attaches_and_notes_nothing(
+    pdfs: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdfs.add(invoice(1))
+    attach = MinoxHook.attach_blob
+
+    def stand_still(self: MinoxHook, *given: Any, **options: Any) -> str:
+        pdfs.take_over()
+        return attach(self, *given, **options)
+
+    monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
+    with monkeypatch.context() as patched:
+        patched.setattr(MinoxHook, "attach_blob", stand_still)
+        ran = pdfs.run()
+    assert "took over" in str(ran.tasks["attach_pdfs"])
+    assert documents(pdfs, 1) == []
+    assert state(pdfs, 1) == "sending"
+    assert pdfs.run(LATER).is_good
+    assert len(documents(pdfs, 1)) == 1
+
+
+def test_a_task_that_was_overtaken_notes_nothing_of_a_pdf(pdfs: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    pdfs.add(invoice(1))
+    read = QmsHook.pdf
+
+    def stand_still(self: QmsHook, invoice_id: int) -> bytes | None:
+        found = read(self, invoice_id)
+        pdfs.execute("UPDATE booking SET pdf_state = 'attached'")
+        pdfs.take_over()
+        return found
+
+    monkeypatch.setattr(QmsHook, "pdf", stand_still)
+    ran = pdfs.run()
+    assert "took over" in str(ran.tasks["attach_pdfs"])
+    assert state(pdfs, 1) == "attached"
+
+
+@pytest.mark.parametrize("write", ["create", "replace"])
+def test_a_task_that_stood_still_before_its_reports_tells_nothing(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    world.add(invoice(1, currency="USD"), invoice(2, currency="USD"))
+    if write == "replace":
+        world.run()
+        world.change(invoice(1, currency="USD"), currency="GBP", at=None)
+        world.qms.forget_requests()
+    send = getattr(QmsHook, write)
+
+    def stand_still(self: QmsHook, *given: Any, **options: Any) -> Any:
+        world.take_over()
+        return send(self, *given, **options)
+
+    monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
+    with monkeypatch.context() as patched:
+        patched.setattr(QmsHook, write, stand_still)
+        ran = world.run(LATER)
+    assert "took over" in str(ran.tasks["close_run"])
+    assert world.qms.writes() == []
+    assert world.scalar("SELECT count(*) FROM entity_report WHERE message IS NOT NULL") == 0
+    assert world.run(AFTER).is_good
+    assert {row["Message"][:16] for row in world.states.values()} == {"foreign_currency"}
 
 
 def test_a_restored_database_makes_no_second_row(world: BookingWorld) -> None:

@@ -250,6 +250,7 @@ class ExportHalf(Half):
     def fill(self) -> None:
         # A 404 to a PDF may be the batch's own: it counts as refused, and is tried again after this long.
         self.world.begin_anew(attach_pdf=True, retry_refused_after=0, minox_concurrency=1)
+        self.world.configure(bookings=self.world.settings["bookings"], qms={"qms_concurrency": 1})
         self.world.add(invoice(1), invoice(2), invoice(3, customer_code=None))
 
     def run(self, run_id: str | None = None) -> Ran:

@@ -161,13 +161,16 @@ class MinoxHook(SystemHook):
 
         return self.client.send(request, parse)
 
-    def attach_blob(self, batch_id: uuid.UUID | str, file_name: str, content: bytes) -> str:
+    def attach_blob(
+        self, batch_id: uuid.UUID | str, file_name: str, content: bytes, *, on_turn: Callable[[], None] | None = None
+    ) -> str:
         """Attach a PDF to a batch; a second one is added, it does not replace the first.
 
         Args:
             batch_id: Id of the batch.
             file_name: Name of the document.
             content: The document itself; it is sent as base64 text, as the contract wants it.
+            on_turn: Called when its turn has come, right before the first byte.
 
         Returns:
             Minox's id of the document.
@@ -180,7 +183,7 @@ class MinoxHook(SystemHook):
         body, content_type = encode_multipart_formdata(part)
         batch = uuid.UUID(str(batch_id))
         request = self._batch_request("POST", Kind.ATTACH, batch, body=body, content_type=content_type, below="/blob")
-        return self.client.send(request, _document_id)
+        return self.client.send(replace(request, on_turn=on_turn), _document_id)
 
     def receivable(self, customer: int, number: int) -> Receivable | None:
         """Read the receivable of a customer and an invoice number, open or paid; None when there is none."""

@@ -17,7 +17,7 @@ from minox_qms.hooks.pages import Page, odata_page, walk
 from minox_qms.hooks.policy import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ROOT: Final = "/api/V3/odata"
 # Lists whose rows name their company; the others are read through them (the contract: a token is for all companies).
@@ -136,12 +136,15 @@ class QmsHook(SystemHook):
 
         return self.client.send(request, parse)
 
-    def create(self, entity: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    def create(
+        self, entity: str, row: Mapping[str, Any], *, on_turn: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
         """Insert a row.
 
         Args:
             entity: Entity set.
             row: Fields and values; Decimal goes as text.
+            on_turn: Called when its turn has come, right before the first byte.
 
         Returns:
             The row with its key (`<entity>Id`), as QMS gives it back.
@@ -162,17 +165,21 @@ class QmsHook(SystemHook):
             headers=_JSON,
             expected=frozenset({200, 201}),
             entity=entity,
+            on_turn=on_turn,
         )
 
         return self.client.send(request, lambda answer: _same_row(answer, entity, None, row))
 
-    def replace(self, entity: str, key: int, row: Mapping[str, Any]) -> None:
+    def replace(
+        self, entity: str, key: int, row: Mapping[str, Any], *, on_turn: Callable[[], None] | None = None
+    ) -> None:
         """Replace a whole row; what is left out becomes null, false or 0.
 
         Args:
             entity: Entity set.
             key: Key of the row.
             row: All its fields; Decimal goes as text.
+            on_turn: Called when its turn has come, right before the first byte.
 
         Raises:
             RefusedError: 400; `messages` holds QMS's findings.
@@ -191,6 +198,7 @@ class QmsHook(SystemHook):
             expected=frozenset({200, 204, _NOT_FOUND}),
             entity=entity,
             key=str(key),
+            on_turn=on_turn,
         )
 
         def parse(answer: Answer) -> int:

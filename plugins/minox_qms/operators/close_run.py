@@ -51,7 +51,7 @@ class CloseRunOperator(LinkOperator):
     def work(self, settings: LinkSettings, run: Run) -> dict[str, dict[str, int]]:
         """Return the number of records per entity and outcome."""
         if not run.dry_run and settings.bookings.report_to_qms:
-            told = Reporter(self.engine, self.qms(settings), settings).report()
+            told = Reporter(self.engine, self.qms(settings), settings, run).report()
             log.info("QMS was told of %d records", told)
         if not run.dry_run and self.direction == "qms_to_minox":
             settle_invoices(self.engine, run)

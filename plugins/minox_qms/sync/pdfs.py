@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, UnknownOutcomeError
 from include.storage import ledger
+from include.storage.runs import RunBusyError, insist_on_claim, insist_on_turn
 from include.wire.text import text
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class PdfAttacher:
             Number of PDFs attached.
 
         Raises:
+            RunBusyError: Another run has taken over; this one attaches and notes nothing more.
             ConnectorError: A technical failure; the other PDFs are done then, and this one is tried again.
         """
         with self.engine.connect() as connection:
@@ -75,6 +78,8 @@ class PdfAttacher:
             try:
                 attached += self._attach(one)
                 in_a_row = 0
+            except RunBusyError:
+                raise
             except RecordError as error:
                 self._note(one, "failed", error.message)
             except ConnectorError as error:
@@ -101,7 +106,10 @@ class PdfAttacher:
         self._note(one, "sending", None)
         try:
             document = self.minox.attach_blob(
-                one.batch_id, f"{one.invoice_number or one.invoice_header_id}.pdf", content
+                one.batch_id,
+                f"{one.invoice_number or one.invoice_header_id}.pdf",
+                content,
+                on_turn=partial(insist_on_turn, self.engine, self.run),
             )
         except UnknownOutcomeError:
             found = self._document(one)
@@ -129,6 +137,7 @@ class PdfAttacher:
         if document is not None:
             values["pdf_document_id"] = document
         with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
             ledger.change(connection, self.run.link, one.invoice_header_id, values)
             if state in {"attached", "failed"}:
                 attempt = ledger.begin_attempt(connection, self.run, one.invoice_header_id, "pdf")

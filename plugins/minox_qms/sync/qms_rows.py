@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from include.errors import ContractViolationError
-from include.storage.runs import insist_on_claim
+from include.storage.runs import insist_on_turn
 from include.storage.staging import read_by_key, stage
 from include.wire.text import row_key
 from minox_qms.hooks.qms import read_row
@@ -55,14 +55,13 @@ class QmsRows:
             )
         return key
 
-    def insist_on_claim(self) -> None:
-        """See that no other run has taken over, before something is written to QMS.
+    def insist_on_turn(self) -> None:
+        """See that no other run has taken over, right before something is written to QMS.
 
         Raises:
             RunBusyError: One has; its rows are newer than what this run knows.
         """
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            insist_on_claim(connection, self.run, keep=False)
+        insist_on_turn(self.engine, self.run)
 
     def _read(self, raw: bytes) -> Row:
         """Read a row for writing it back."""

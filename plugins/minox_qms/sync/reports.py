@@ -6,10 +6,12 @@ import datetime as dt
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
 from include.storage.reports import DueReport, due, note_report_failed, note_reported
+from include.storage.runs import RunBusyError, insist_on_turn
 from include.wire.text import row_key
 from minox_qms.hooks import odata
 from minox_qms.hooks.qms import read_row
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from include.settings.link import LinkSettings
+    from include.storage.runs import Run
     from minox_qms.hooks.qms import QmsHook
 
 log = logging.getLogger(__name__)
@@ -32,10 +35,11 @@ GIVE_UP_AFTER = 3
 class Reporter:
     """Brings QMS's EntityState rows of a link up to date; a failure here is a warning, never more."""
 
-    def __init__(self, engine: sa.Engine, qms: QmsHook, link: LinkSettings) -> None:
+    def __init__(self, engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
         self.engine = engine
         self.qms = qms
         self.link = link
+        self.run = run
         self._failed: set[tuple[str, int]] = set()
         self._batches = 0
         self._stopped = False
@@ -45,6 +49,9 @@ class Reporter:
 
         Returns:
             Number of rows that QMS was told.
+
+        Raises:
+            RunBusyError: Another run has taken over; this one tells nothing more.
         """
         told = 0
         at_once = self.link.qms.qms_concurrency
@@ -80,6 +87,8 @@ class Reporter:
                 told += 1
                 with self.engine.begin() as connection:
                     note_reported(connection, self.link.name, one, answer)
+            elif isinstance(answer, RunBusyError):
+                raise answer
             elif isinstance(answer, RecordError):
                 self._fail([one], answer, refused=True)
             elif answer is not None:
@@ -122,20 +131,22 @@ class Reporter:
 
     def _tell(self, one: DueReport, entity_state_id: int | None) -> int:
         """Insert or replace the row; an answer that was lost is looked up before anything is sent again."""
-        row = self._row(one)
+        row, on_turn = self._row(one), partial(insist_on_turn, self.engine, self.run)
         for turn in range(GIVE_UP_AFTER):
             if turn:
                 self.qms.client.back_off(turn)
             try:
                 if entity_state_id is not None:
-                    self.qms.replace("EntityState", entity_state_id, row)
+                    self.qms.replace("EntityState", entity_state_id, row, on_turn=on_turn)
                     return entity_state_id
-                created = self.qms.create("EntityState", row)
+                created = self.qms.create("EntityState", row, on_turn=on_turn)
                 key = row_key(created.get("EntityStateId"))
                 if key is not None:
                     return key
             except UnknownOutcomeError:
                 log.info("An answer about EntityState of %s %d was lost", one.entity_type, one.entity_id)
+            except RunBusyError:
+                raise
             except TransientError:
                 if entity_state_id is None or self._find(one) == entity_state_id:
                     raise  # else somebody deleted the row

@@ -72,9 +72,8 @@ def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool)
         if turn:
             rows.qms.client.back_off(turn)
         body = {name: current[name] for name in WRITABLE[entity] if name in current} | dict(wanted)
-        rows.insist_on_claim()
         try:
-            rows.qms.replace(entity, key, body)
+            rows.qms.replace(entity, key, body, on_turn=rows.insist_on_turn)
         except UnknownOutcomeError:
             current = rows.by_keys([key]).get(key)
             if current is not None and not differing(entity, wanted, current):
@@ -109,9 +108,9 @@ def create(
     for turn in range(TRIES):
         if turn:
             rows.qms.client.back_off(turn)
-        rows.insist_on_claim()
         try:
-            return Written("created", rows.key_of(rows.qms.create(entity, body)), changes)
+            made = rows.qms.create(entity, body, on_turn=rows.insist_on_turn)
+            return Written("created", rows.key_of(made), changes)
         except UnknownOutcomeError:
             row = rows.fresh_by_codes([code]).get(code)
             if row is not None:

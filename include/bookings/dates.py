@@ -1,6 +1,6 @@
 """The dates of an invoice (specification, section 3).
 
-QMS writes local times without zone, of which the date part counts.
+QMS writes local times without zone, of which the date part counts. One with a zone is brought to the local one first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from include.bookings.plan import LOCAL
 from include.wire.text import text
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DocumentDateRule: TypeAlias = Literal["work_in_progress_date", "invoice_date"]
 
 _LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ][0-9:.]*)?")
+_ZONED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+-][0-9:]+)")
 
 
 def local_date(value: Text) -> dt.date | None:
@@ -32,9 +34,23 @@ def local_date(value: Text) -> dt.date | None:
     if written is None:
         return None
     match = _LOCAL.fullmatch(written)
-    if match is None:
+    if match is not None:
+        return dt.date.fromisoformat(match[1])
+    if _ZONED.fullmatch(written) is None:
         raise ValueError(f"{written[:40]!r} is not a date")
-    return dt.date.fromisoformat(match[1])
+    try:
+        return dt.datetime.fromisoformat(written).astimezone(LOCAL).date()
+    except OverflowError as error:
+        raise ValueError(f"{written!r} is out of range") from error
+
+
+def readable_date(value: Text) -> str | None:
+    """Read a date for a check of it: as ISO text, `?` for what is no date, None for None and blank text."""
+    try:
+        date = local_date(value)
+    except ValueError:
+        return "?"
+    return None if date is None else date.isoformat()
 
 
 def document_date(header: OverviewInvoice, rule: DocumentDateRule) -> dt.date | None:

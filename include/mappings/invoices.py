@@ -5,7 +5,8 @@ Whether an invoice can be booked is decided where its entry is built; nothing he
 
 from __future__ import annotations
 
-from include.checks.suite import Checks, Filled
+from include.bookings.dates import readable_date
+from include.checks.suite import Checks, Filled, Matches
 from include.mapping.convert import number
 from include.wire.qms import EntityChange, Invoice, OverviewInvoice, OverviewInvoiceLine
 
@@ -16,6 +17,8 @@ INVOICE_CHECKS = Checks(
         Filled("missing_id", "InvoiceHeaderId"),
         Filled("missing_value", "CompanyId"),
         Filled("missing_value", "InvoiceHeaderState"),
+        Matches("wrong_type", "InvoiceDate", r"[^?]+", "Expected a date.", read=readable_date),
+        Matches("wrong_type", "WorkInProgressDate", r"[^?]+", "Expected a date.", read=readable_date),
     ),
     required=(
         "InvoiceHeaderId",

@@ -148,7 +148,9 @@ class MasterDataSettings(_Section):
 class BookingSettings(_Section):
     """QMS to Minox (spec, section 3)."""
 
-    journal_code: str = Field(min_length=1, max_length=4, description="Journal (dagboek) of the sales entries.")
+    journal_code: str = Field(
+        min_length=1, max_length=4, coerce_numbers_to_str=True, description="Journal (dagboek) of the sales entries."
+    )
     debtors_ledger_account: int | None = Field(
         None,
         ge=1,

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 
 from include.errors import ConfigurationError
 from include.storage import ledger
-from include.storage.invoice_names import find_invoice
+from include.storage.invoice_names import UnknownInvoiceError, find_invoice, foresee_invoice
 from include.storage.nearby import near_ones
 from include.storage.queries import INVOICES
 from include.storage.tables import binding, booking, quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import uuid
+    from collections.abc import Callable, Iterable
 
 _HELD = {
     "booked": "is booked in Minox, and a booked entry is never sent again",
@@ -132,15 +133,24 @@ def reoffer_refused_invoices(engine: sa.Engine, link: str, *, person: str, reaso
     return reoffer_invoices(engine, link, [f"id:{one}" for one in ids], person=person, reason=reason)
 
 
-def exclude_invoice(engine: sa.Engine, link: str, name: str, *, person: str, reason: str) -> Done:
+def exclude_invoice(
+    engine: sa.Engine,
+    link: str,
+    name: str,
+    *,
+    person: str,
+    reason: str,
+    batch_of: Callable[[int], uuid.UUID] | None = None,
+) -> Done:
     """Never book an invoice, until somebody takes that back.
 
     Args:
         engine: Of the connector's database.
         link: Name of the link.
-        name: See `find_invoice`.
+        name: See `find_invoice`; with `batch_of` also `foresee_invoice`.
         person: Who says so.
         reason: Why; not blank.
+        batch_of: Gives the batch id of an InvoiceHeaderId; without, only invoices that a run has met can be excluded.
 
     Raises:
         ConfigurationError: The invoice is not known, is booked, being sent or excluded already, or there is no reason.
@@ -148,7 +158,14 @@ def exclude_invoice(engine: sa.Engine, link: str, name: str, *, person: str, rea
     if not reason.strip():
         raise ConfigurationError("Say why the invoice is not to be booked.")
     with engine.begin() as connection:
-        row = _locked(connection, link, name)
+        try:
+            row = _locked(connection, link, name)
+        except UnknownInvoiceError:
+            foreseen = None if batch_of is None else foresee_invoice(connection, link, name)
+            if batch_of is None or foreseen is None:
+                raise
+            ledger.foresee(connection, link, *foreseen, batch_of(foreseen[0]))
+            row = _locked(connection, link, f"id:{foreseen[0]}")
         if row.state in _HELD:
             raise ConfigurationError(f"Invoice {_name(row)} {_HELD[row.state]}: it cannot be excluded.")
         if row.state == "excluded":

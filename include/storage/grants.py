@@ -55,9 +55,9 @@ class Pair:
         return f"Pair(lifetime={self.lifetime})"
 
 
-def fingerprint(token: str) -> str:
-    """Return the SHA-256 of a token, to recognise it without keeping it."""
-    return hashlib.sha256(token.encode()).hexdigest()
+def fingerprint(issuer: str, token: str) -> str:
+    """Return the SHA-256 of a token of an issuer, to recognise it without keeping it."""
+    return hashlib.sha256(f"{issuer}\n{token}".encode()).hexdigest()
 
 
 class Cipher:
@@ -214,7 +214,7 @@ class LockedGrant:
             "message": None,
             "obtained_at" if connected or seed is not None else "refreshed_at": now,
         }
-        self._update({**values, **self._spent(seed)})
+        self._update({**values, **self._spent(issuer, seed)})
         return self.grant
 
     def refuse(self, message: str, issuer: str, *, seed: str | None = None) -> Grant:
@@ -229,26 +229,40 @@ class LockedGrant:
             The grant as stored.
         """
         values = {"state": "refused", "issuer": issuer, "refused_at": sa.func.clock_timestamp(), "message": message}
-        self._update({**values, **self._spent(seed)})
+        self._update({**values, **self._spent(issuer, seed)})
         return self.grant
 
-    def claim_seed(self, seed: str) -> str | None:
+    def spend(self, issuer: str, seed: str) -> Grant:
+        """Remember that another issuer refused an `extra.refresh_token`; what was stored stays as it is.
+
+        Args:
+            issuer: Its token address.
+            seed: The refresh token.
+
+        Returns:
+            The grant as stored.
+        """
+        self._update(self._spent(issuer, seed))
+        return self.grant
+
+    def claim_seed(self, issuer: str, seed: str) -> str | None:
         """Make sure that no other connection uses this `extra.refresh_token` before this transaction ends.
 
         Args:
+            issuer: The token address that it is for.
             seed: The refresh token.
 
         Returns:
             The connection that has used it already; None when it is free.
         """
-        mark = fingerprint(seed)
+        mark = fingerprint(issuer, seed)
         self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(mark, 0))))
         return _owner_of(self._connection, mark)
 
-    def _spent(self, seed: str | None) -> dict[str, object]:
+    def _spent(self, issuer: str, seed: str | None) -> dict[str, object]:
         if seed is None:
             return {}
-        mark = fingerprint(seed)
+        mark = fingerprint(issuer, seed)
         return {"seed": mark, "spent_seeds": sa.func.array_append(oauth_grant.c.spent_seeds, mark)}
 
     def _update(self, values: dict[str, object]) -> None:
@@ -275,10 +289,10 @@ class GrantStore:
             row = connection.execute(sa.select(oauth_grant).where(oauth_grant.c.conn_id == conn_id)).one_or_none()
         return None if row is None else _grant_of(row, self._cipher)
 
-    def owner_of_seed(self, seed: str) -> str | None:
-        """Find the connection that has used this `extra.refresh_token`, if one has."""
+    def owner_of_seed(self, issuer: str, seed: str) -> str | None:
+        """Find the connection that has used this `extra.refresh_token` of an issuer, if one has."""
         with self._engine().connect() as connection:
-            return _owner_of(connection, fingerprint(seed))
+            return _owner_of(connection, fingerprint(issuer, seed))
 
     @contextmanager
     def locked(self, conn_id: str) -> Iterator[LockedGrant]:

@@ -6,11 +6,15 @@ import sqlalchemy as sa
 
 from include.errors import ConfigurationError
 from include.storage.nearby import near_ones
-from include.storage.tables import booking
+from include.storage.tables import booking, staging_preview, sync_run
 
 _LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
 _MARKS = {"id": booking.c.invoice_header_id, "number": booking.c.invoice_number, "minox": booking.c.minox_number}
+
+
+class UnknownInvoiceError(ConfigurationError):
+    """The ledger does not know an invoice."""
 
 
 def find_invoice(connection: sa.Connection, link: str, name: str) -> int:
@@ -26,12 +30,10 @@ def find_invoice(connection: sa.Connection, link: str, name: str) -> int:
         Its InvoiceHeaderId.
 
     Raises:
-        ConfigurationError: The ledger has no such invoice (near ones are named), or more than one.
+        UnknownInvoiceError: The ledger has no such invoice; near ones are named.
+        ConfigurationError: It has more than one.
     """
-    kind, _, rest = name.strip().partition(":")
-    mark, wanted = (kind, rest.strip()) if kind in _MARKS and rest else ("", name.strip())
-    if not wanted:
-        raise ConfigurationError("Say which invoice: its number, or its InvoiceHeaderId.")
+    mark, wanted = _read(name)
     which = [_is(column, wanted) for key, column in _MARKS.items() if mark in {"", key}]
     rows = connection.execute(
         sa.select(booking.c.invoice_header_id, booking.c.invoice_number)
@@ -47,7 +49,48 @@ def find_invoice(connection: sa.Connection, link: str, name: str) -> int:
         raise ConfigurationError(f"Several invoices of link {link} go by {wanted!r}; say which: {several}.")
     numbers = sa.select(booking.c.invoice_number).where(booking.c.link == link)
     near = near_ones(connection, numbers, booking.c.invoice_number, wanted)
-    raise ConfigurationError(f"The ledger of link {link} has no invoice {wanted!r}{near}.")
+    raise UnknownInvoiceError(f"The ledger of link {link} has no invoice {wanted!r}{near}.")
+
+
+def foresee_invoice(connection: sa.Connection, link: str, name: str) -> tuple[int, str | None] | None:
+    """Find an invoice that the ledger does not know yet: dry runs saw it, or its InvoiceHeaderId is given.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        name: As for `find_invoice`; `id:` in front of an InvoiceHeaderId that no dry run saw.
+
+    Returns:
+        Its InvoiceHeaderId, and its number when that is known; None when it cannot be told.
+    """
+    mark, wanted = _read(name)
+    number = staging_preview.c.details["invoice_number"].as_string()
+    same = {"id": staging_preview.c.source_key == wanted, "number": number == wanted}
+    row = connection.execute(
+        sa.select(staging_preview.c.source_key, number)
+        .join(sync_run, sync_run.c.id == staging_preview.c.run)
+        .where(
+            sync_run.c.link == link,
+            staging_preview.c.entity == "invoices",
+            staging_preview.c.source_key.regexp_match("^[0-9]+$"),
+            sa.or_(sa.false(), *(one for key, one in same.items() if mark in {"", key})),
+        )
+        .order_by(staging_preview.c.run.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is not None:
+        return int(row[0]), row[1]
+    is_id = mark == "id" and wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:20]) <= _LARGEST_ID
+    return (int(wanted), None) if is_id else None
+
+
+def _read(name: str) -> tuple[str, str]:
+    """Split what people call an invoice into the mark that says what it is, if any, and the name itself."""
+    kind, _, rest = name.strip().partition(":")
+    mark, wanted = (kind, rest.strip()) if kind in _MARKS and rest else ("", name.strip())
+    if not wanted:
+        raise ConfigurationError("Say which invoice: its number, or its InvoiceHeaderId.")
+    return mark, wanted
 
 
 def _is(column: sa.Column[object], wanted: str) -> sa.ColumnElement[bool]:

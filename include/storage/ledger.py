@@ -5,13 +5,13 @@
 | `open` | to be taken up again by the next run | no |
 | `sending` | the entry may be on its way: looked up by its id before anything else is done | yes |
 | `booked` | Minox has the batch under our id | yes |
-| `already_booked` | Minox has a receivable of this debtor and number that is not ours | yes |
+| `already_booked` | Minox has a receivable of this debtor and number that is not ours | yes, for this debtor |
 | `rejected` | refused by our own checks; looked at again every run | no |
 | `refused` | refused by Minox; offered again by the retry rule | no |
 | `skipped` | written off completely | no |
 | `excluded` | a person said not to book it | no |
 
-A partial unique index keeps two invoices of a link from holding one number.
+A partial unique index keeps two invoices of a link from going out under one number.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 OPEN_STATES = ("open", "sending", "rejected", "refused")
 HOLDING_STATES = ("sending", "booked", "already_booked")
+TRIES = 3
+"""How often an entry whose answer is lost goes out in one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,24 @@ class LedgerRow:
     refused_entry_hash: str | None
     refused_at: dt.datetime | None
     reoffer: bool
+    attempts: int
     read_at: dt.datetime
     pdf_state: str | None
     excluded_by: str | None
     excluded_reason: str | None
+
+    @property
+    def was_tried_in_vain(self) -> bool:
+        """Whether its entry went out in more than one run, and Minox neither took nor refused it the last time."""
+        return self.outcome == "failed" and self.attempts > TRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An invoice that has a Minox invoice number, and its debtor."""
+
+    invoice_header_id: int
+    customer: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +160,30 @@ def due_pdfs(connection: sa.Connection, link: str, retry_after_minutes: Decimal)
     return [DuePdf(*row) for row in rows]
 
 
-def number_holders(connection: sa.Connection, link: str, numbers: Iterable[int]) -> dict[int, int]:
-    """Which invoice holds a Minox invoice number: number to InvoiceHeaderId."""
+def number_holders(
+    connection: sa.Connection, link: str, numbers: Iterable[int], *, states: Iterable[str] = HOLDING_STATES
+) -> dict[int, list[Holder]]:
+    """Find which invoices have a Minox invoice number.
+
+    Args:
+        connection: Of the connector's database.
+        link: Name of the link.
+        numbers: Minox's invoice numbers.
+        states: Of the invoices; those that hold their numbers when left out.
+
+    Returns:
+        The invoices by number, the lower InvoiceHeaderId first. Several can have one that Minox has already.
+    """
     which = booking.c.minox_number == sa.any_(sa.literal(list(numbers), sa.ARRAY(sa.Integer)))
     rows = connection.execute(
-        sa.select(booking.c.minox_number, booking.c.invoice_header_id).where(
-            booking.c.link == link, which, booking.c.state.in_(HOLDING_STATES)
-        )
+        sa.select(booking.c.minox_number, booking.c.invoice_header_id, booking.c.customer)
+        .where(booking.c.link == link, which, booking.c.state.in_(tuple(states)))
+        .order_by(booking.c.invoice_header_id)
     )
-    return {number: holder for number, holder in rows if number is not None}
+    found: dict[int, list[Holder]] = {}
+    for number, invoice_header_id, customer in rows:
+        found.setdefault(number, []).append(Holder(invoice_header_id, customer))
+    return found
 
 
 def note(
@@ -229,6 +260,22 @@ def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUI
     ]
     if rows:
         connection.execute(insert(booking).on_conflict_do_nothing(), rows)
+
+
+def foresee(
+    connection: sa.Connection, link: str, invoice_header_id: int, invoice_number: str | None, batch: uuid.UUID
+) -> None:
+    """Give an invoice that no run has met a row, for a person who excludes it beforehand."""
+    row = {
+        "link": link,
+        "invoice_header_id": invoice_header_id,
+        "invoice_number": invoice_number,
+        "batch_id": batch,
+        "read_at": NOW,
+        "state": "open",
+        "outcome": "excluded",
+    }
+    connection.execute(insert(booking).values(row).on_conflict_do_nothing())
 
 
 def change(connection: sa.Connection, link: str, invoice_header_id: int, values: Mapping[str, Any]) -> None:

@@ -274,7 +274,7 @@ booking = sa.Table(
         "link",
         "minox_number",
         unique=True,
-        postgresql_where=sa.text("state IN ('sending', 'booked', 'already_booked')"),
+        postgresql_where=sa.text("state IN ('sending', 'booked')"),
     ),
     sa.Index(
         "ix_booking_open", "link", postgresql_where=sa.text("state IN ('open', 'sending', 'rejected', 'refused')")

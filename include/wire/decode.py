@@ -10,6 +10,9 @@ null (the contracts, "Rules for every operation"). What is read:
 | `bool | None` | true, false | None |
 | a struct, a tuple | object, list | None |
 
+Half of a surrogate pair, which UTF-8 has no bytes for, is read as U+FFFD: a text that was cut in the middle of an emoji
+costs a record no more than that.
+
 True and false are never numbers or text. NaN, Infinity, numbers of more than 30 digits or with an exponent beyond 30,
 and NUL characters (PostgreSQL stores none) are faults. Unknown fields are ignored.
 """
@@ -37,6 +40,9 @@ _SHAPES = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG_NUMBER = b"0" * MAX_DIGITS
 _LARGE_EXPONENT = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}")
 _ODD_DECIMAL = re.compile(rb'"[-+.0-9eE\s]*(?:[_\\\x80-\xff]|[sS]?_*[nN]_*[aA]_*[nN]|[iI]_*[nN]_*[fF])')
+_HALF_PAIR = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
 _PLACE = re.compile(r" - at `\$[.]?([^`]*)`$")
 
@@ -94,7 +100,7 @@ def decode_readable(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, 
             pass  # the careful reader below either understands it or names every fault
     faults: list[Fault] = []
     try:
-        content = _untyped().decode(raw)
+        content = _read(raw)
     except RecursionError:
         return None, (Fault("", "expected an object that is not nested so deeply"),)
     except (msgspec.MsgspecError, UnicodeError) as error:
@@ -117,7 +123,7 @@ def decode_row(raw: bytes) -> dict[str, Any]:
             says which, without values.
     """
     try:
-        content = _untyped().decode(raw)
+        content = _read(raw)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError):
@@ -162,6 +168,27 @@ def _plainly_written(raw: bytes, type_: type[msgspec.Struct]) -> bool:
 @cache
 def _decoder(type_: type[T]) -> msgspec.json.Decoder[T]:
     return msgspec.json.Decoder(type_)
+
+
+def _read(raw: bytes) -> Any:
+    """Read JSON as it stands; halves of surrogate pairs become U+FFFD."""
+    try:
+        return _untyped().decode(raw)
+    except msgspec.DecodeError:
+        whole = with_whole_pairs(raw)
+        if whole == raw:
+            raise
+    return _untyped().decode(whole)
+
+
+def with_whole_pairs(raw: bytes) -> bytes:
+    """Write U+FFFD in place of every escaped half of a surrogate pair in a JSON text."""
+    return _HALF_PAIR.sub(_whole, raw)
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    """Write an escape, a whole pair or what is no surrogate as it is, half a pair as U+FFFD."""
+    return rb"\ufffd" if found["half"] else found[0]
 
 
 @cache

@@ -168,7 +168,8 @@ def test_ending_it_leaves_nothing_running(demo: Demo) -> None:
     processes = known(demo.places.processes)
     assert len(processes) == 5
     code, output = call("down", "--home", str(demo.places.home))
-    assert (code, output.strip()) == (0, "The demo is down (5 processes ended).")
+    # a scheduler whose tasks are at work just then takes its time, and may have to be killed
+    assert (code, output.splitlines()[-1]) == (0, "The demo is down (5 processes ended).")
     assert [process.members() for process in processes] == [[]] * 5
     assert not (demo.places.postgres / "postmaster.pid").exists()
     assert call("down", "--home", str(demo.places.home)) == (0, "The demo is down.\n")

@@ -80,7 +80,7 @@ class BookingWorld(World):
         """Give the link's direction to another run, as when this one's machine was out of reach for a while."""
         self.execute(
             "WITH other AS (INSERT INTO sync_run (link, direction, dag_id, run_id, plan) "
-            "VALUES ('test', 'qms_to_minox', 'd', 'other', '{}') RETURNING id) "
+            "VALUES ('test', 'qms_to_minox', 'd', CAST(gen_random_uuid() AS text), '{}') RETURNING id) "
             "UPDATE run_claim SET run = (SELECT id FROM other)"
         )
 

@@ -225,6 +225,47 @@ def test_the_one_that_is_already_in_minox_keeps_its_number(world: BookingWorld, 
     assert world.of() == {"1": "rejected: invoice_number_collision", "2": "already_booked"}
 
 
+def test_each_debtor_whose_receivable_minox_has_is_already_booked(world: BookingWorld) -> None:
+    world.add(invoice(1, number="F7"), invoice(2, number="G7", customer_code="10002"), invoice(3, number="H7"))
+    for customer in (10001, 10002):
+        world.type_in(customer, 7)
+    expected = {"1": "already_booked", "2": "already_booked", "3": "rejected: invoice_number_collision"}
+    assert world.of(world.run()) == expected
+    assert world.of(world.run(None)) == expected
+    assert world.puts() == []
+
+
+def test_a_number_that_is_booked_for_one_debtor_may_be_in_minox_for_another(world: BookingWorld) -> None:
+    world.add(invoice(1, number="F7"))
+    world.run()
+    world.type_in(10002, 7)
+    world.add(invoice(2, number="G7", customer_code="10002"), invoice(3, number="H7"), at=CHANGED_AT)
+    assert world.of(world.run(LATER)) == {"2": "already_booked", "3": "rejected: invoice_number_collision"}
+
+
+def test_one_that_minox_could_not_tell_of_keeps_its_number_from_a_higher_id(world: BookingWorld) -> None:
+    world.add(invoice(1, number="F7"), invoice(2, number="G7", customer_code="10002"))
+    world.minox.control("POST", "modes", {"page_size": 1})
+    for number in range(1, 41):
+        world.type_in(10003, 900_000 + number)
+    world.minox.spoil(method="GET", path="account/10001/invoice/7$", action="status", status=500, times=None)
+    assert world.of(world.run()) == {"1": "failed: technical", "2": "rejected: invoice_number_collision"}
+    world.minox.heal()
+    assert world.of(world.run(LATER)) == {"1": "booked", "2": "rejected: invoice_number_collision"}
+
+
+def test_an_open_invoice_keeps_its_number_from_a_range_that_leaves_it_out(world: BookingWorld) -> None:
+    world.change_settings(max_run_minutes=0)
+    january, march = dt.date(2026, 1, 15), dt.date(2026, 3, 1)
+    world.add(invoice(2, number="F7", invoice_day=january))
+    assert world.of(world.run()) == {"2": "postponed"}
+    world.change_settings()
+    world.add(invoice(1, number="G8", invoice_day=march), invoice(3, number="G7", invoice_day=march))
+    in_march = ("2026-03-01", "2026-03-31")
+    assert world.of(world.run(None, dates=in_march)) == {"1": "booked", "3": "rejected: invoice_number_collision"}
+    assert world.of(world.run(LATER))["2"] == "booked"
+
+
 def test_a_rejected_invoice_holds_no_number(world: BookingWorld) -> None:
     world.add(invoice(1, number="F7", currency="USD"), invoice(2, number="G7"))
     found = world.of(world.run())

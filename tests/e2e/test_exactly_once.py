@@ -364,6 +364,15 @@ def test_a_restored_ledger_gives_the_number_to_the_one_that_minox_has(world: Boo
 # -- refused by Minox --------------------------------------------------------------------------------------------------
 
 
+def test_a_refused_invoice_that_somebody_types_in_is_already_booked(world: BookingWorld) -> None:
+    world.add(invoice(1, lines=[Line(Decimal(1), Decimal(100), account="4711")]))
+    assert world.of(world.run()) == {"1": "refused_by_minox"}
+    world.type_in(10001, number_of(1))
+    assert world.of(world.run(LATER)) == {"1": "already_booked"}
+    assert world.scalar("SELECT count(*) FROM quarantine WHERE solved_at IS NULL") == 0
+    assert len(world.puts()) == 1
+
+
 def refused(world: BookingWorld) -> Any:
     one = invoice(1, lines=[Line(Decimal(1), Decimal(100), account="4711")])
     world.add(one)
@@ -503,20 +512,33 @@ def test_some_that_minox_always_fails_on_do_not_keep_the_others_from_being_booke
     assert world.run(LATER).counts["invoices"] == {"booked": 4}
 
 
-def test_those_that_were_tried_in_vain_come_last(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_that_were_tried_in_vain_in_two_runs_come_last(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(patience, "GIVE_UP_AFTER", 2)
     world.change_settings(minox_concurrency=1)
     world.add(*(invoice(key) for key in range(1, 5)))
     failing = "|".join(batch_of(key) for key in (1, 2))
     world.minox.spoil(method="PUT", path=f"{BATCH}/({failing})", action="status", status=500, times=None)
-    assert world.run().counts["invoices"] == {"failed": 4}
-    assert world.puts(3) == []
-    assert world.of(world.run(LATER)) == {
+    for interval in (MORNING, LATER):
+        assert world.run(interval).counts["invoices"] == {"failed": 4}
+        assert world.puts(3) == []
+    assert world.of(world.run(AFTER)) == {
         "1": "failed: technical",
         "2": "failed: technical",
         "3": "booked",
         "4": "booked",
     }
+
+
+def test_an_invoice_that_was_refused_goes_out_at_its_date_again(world: BookingWorld) -> None:
+    world.change_settings(minox_concurrency=1, retry_refused_after=0)
+    world.add(invoice(1, invoice_day=dt.date(2026, 1, 1), lines=[Line(Decimal(1), Decimal(100), account="4711")]))
+    assert world.of(world.run()) == {"1": "refused_by_minox"}
+    world.add(invoice(2), at="2026-03-02T11:10:00Z")
+    world.minox.forget_requests()
+    world.run(LATER)
+    assert [one["path"].rpartition("/")[2] for one in world.puts()] == [batch_of(1), batch_of(2)]
 
 
 @pytest.mark.parametrize("asked", [f"{BATCH}/", "receivable/account/"])

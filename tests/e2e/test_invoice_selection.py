@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from include.errors import ConfigurationError
-from tests.e2e.booking_world import AFTER, LATER, MORNING, PROCESSED, invoice, number_of
+from tests.e2e.booking_world import AFTER, LATER, MORNING, PROCESSED, batch_of, invoice, number_of
 
 if TYPE_CHECKING:
     from tests.e2e.booking_world import BookingWorld
@@ -381,12 +382,43 @@ def test_an_invoice_without_any_date_is_rejected_not_passed_over(world: BookingW
     assert world.of(world.run()) == {"1": "rejected: missing_date"}
 
 
-def test_an_invoice_whose_date_cannot_be_read_is_rejected_not_passed_over(world: BookingWorld) -> None:
+@pytest.mark.parametrize("field", ["InvoiceDate", "WorkInProgressDate"])
+def test_an_invoice_whose_date_cannot_be_read_is_rejected_not_passed_over(world: BookingWorld, field: str) -> None:
     world.change_settings(start_date="2026-01-01")
     world.add(invoice(1))
-    edit = {"InvoiceHeaderId": "1", "InvoiceDate": "1 maart", "WorkInProgressDate": None}
+    edit = {"InvoiceHeaderId": "1", field: "1 maart"}
     world.qms.edit({"entity": "OverviewInvoice", "update": [edit], "log": False})
-    assert world.of(world.run()) == {"1": "rejected: missing_date"}
+    assert world.of(world.run()) == {"1": "rejected: wrong_type"}
+    assert world.message(1) == f"{field}: expected a date"
+    assert world.puts() == []
+
+
+def test_a_date_with_a_zone_counts_where_the_books_are(world: BookingWorld) -> None:
+    world.change_settings(start_date="2026-01-01", document_date="invoice_date")
+    world.add(invoice(1), invoice(2))
+    dates = {"1": "2025-12-31T22:59:59Z", "2": "2025-12-31T23:00:00Z"}
+    edits = [{"InvoiceHeaderId": key, "InvoiceDate": date} for key, date in dates.items()]
+    world.qms.edit({"entity": "OverviewInvoice", "update": edits, "log": False})
+    assert world.of(world.run()) == {"2": "booked"}
+    assert {line["document_date"] for line in world.batches[batch_of(2)]["lines"]} == {"2026-01-01"}
+
+
+def test_a_range_may_end_on_the_last_day_there_is(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    assert world.of(world.run(None, dates=("2026-01-01", "9999-12-31"))) == {"1": "booked"}
+
+
+def test_half_an_emoji_costs_an_invoice_nothing(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    for entity, key, field in (
+        ("OverviewInvoice", "InvoiceHeaderId", "InvoiceText"),
+        ("OverviewInvoiceLine", "InvoiceHeaderId", "Description"),
+    ):
+        rows = [{**row, field: "x\ud83d"} for row in world.qms.state[entity] if str(row[key]) == "1"]
+        pages = {"value": rows}
+        world.qms.spoil(method="GET", path=rf"/{entity}\?", action="body", body=json.dumps(pages), times=None)
+    assert world.of(world.run()) == {"1": "booked"}
+    assert [line["description"] for line in world.batches[batch_of(1)]["lines"]] == ["x\ufffd", "x\ufffd"]
 
 
 def test_the_same_invoice_on_two_pages_counts_once_the_later_copy(world: BookingWorld) -> None:

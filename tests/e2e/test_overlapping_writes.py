@@ -134,15 +134,15 @@ def test_a_right_that_is_lost_stops_what_has_not_begun(world: BookingWorld) -> N
 # -- the mechanism -----------------------------------------------------------------------------------------------------
 
 
-def test_the_next_one_begins_when_the_one_before_has_had_its_turn() -> None:
+def test_the_next_one_begins_when_the_one_before_is_on_its_way() -> None:
     told: list[str] = []
     end = threading.Event()
 
     def send(name: str) -> Callable[[Callable[[], None]], None]:
-        def work(on_turn: Callable[[], None]) -> None:
+        def work(on_sent: Callable[[], None]) -> None:
             time.sleep(0.02)
             told.append(name)
-            on_turn()
+            on_sent()
             end.wait(10)
 
         return work
@@ -157,9 +157,9 @@ def test_the_next_one_begins_when_the_one_before_has_had_its_turn() -> None:
     assert told == ["first", "second", "third"]
 
 
-def test_one_that_ends_before_its_turn_keeps_nobody_waiting() -> None:
+def test_one_that_ends_before_it_is_on_its_way_keeps_nobody_waiting() -> None:
     def fail(_: Callable[[], None]) -> BaseException | None:
-        raise RuntimeError("no turn")
+        raise RuntimeError("never sent")
 
     with Flights(2) as flights:
         flights.begin(fail)

@@ -122,10 +122,10 @@ class _SeededFlights:
         """Take one up."""
         intended_at = self._world.clock.micros
 
-        def fly(on_turn: Callable[[], None]) -> BaseException | None:
+        def fly(on_sent: Callable[[], None]) -> BaseException | None:
             self._world.intended_at = intended_at
             try:
-                return send(on_turn)
+                return send(on_sent)
             finally:
                 self._world.intended_at = None
 

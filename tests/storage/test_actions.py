@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -18,9 +19,15 @@ from include.storage.actions import (
     reoffer_refused_records,
 )
 from include.storage.bindings import bind, bindings_of, refuse
+from include.storage.outcomes import Outcome
+from include.storage.previews import note_preview
 from include.storage.quarantine import put_aside
 from include.storage.tables import booking, person_action, quarantine
 from tests.storage.support import LONG_AGO, new_invoice, new_link, new_run, rejected, state_of
+
+
+def batch(invoice_header_id: int) -> uuid.UUID:
+    return uuid.UUID(int=invoice_header_id)
 
 
 def _people(engine: sa.Engine, link: str) -> list[tuple[Any, ...]]:
@@ -152,6 +159,36 @@ def test_an_invoice_is_excluded_and_taken_back(database: sa.Engine, state: str) 
         ("exclude", "invoices", "1", "anna", "Booked by hand."),
         ("include", "invoices", "1", "bert", "It was not."),
     ]
+
+
+def test_an_invoice_that_no_run_has_met_is_excluded_beforehand(database: sa.Engine) -> None:
+    link = new_link()
+    with pytest.raises(ConfigurationError, match="has no invoice"):
+        exclude_invoice(database, link, "id:7", person="anna", reason="Why.")
+    with pytest.raises(ConfigurationError, match="has no invoice"):
+        exclude_invoice(database, link, "7", person="anna", reason="Why.", batch_of=batch)
+    exclude_invoice(database, link, "id:7", person="anna", reason="Why.", batch_of=batch)
+    row = state_of(database, link, 7)
+    assert (row.state, row.outcome, row.batch_id) == ("excluded", "excluded", batch(7))
+    with database.connect() as connection:
+        assert ledger.open_ids(connection, link) == []
+    include_invoice(database, link, "id:7", person="bert", reason="After all.")
+    assert state_of(database, link, 7).state == "open"
+    for name in ("id:0", f"id:{2**63}", "id:x", "minox:7", "number:7"):
+        with pytest.raises(ConfigurationError, match="has no invoice"):
+            exclude_invoice(database, link, name, person="anna", reason="Why.", batch_of=batch)
+
+
+@pytest.mark.parametrize("name", ["F2026-0008", "8", "number:F2026-0008"])
+def test_an_invoice_that_a_dry_run_saw_is_excluded_by_its_number(database: sa.Engine, name: str) -> None:
+    link, other = new_link(), new_link()
+    for one, key in ((link, "8"), (other, "9"), (link, "#1")):
+        run = new_run(database, one, "qms_to_minox")
+        with database.begin() as connection:
+            details = {"invoice_number": "F2026-0008"}
+            note_preview(connection, run, "invoices", Outcome(key, "would_book"), position=1, details=details)
+    assert exclude_invoice(database, link, name, person="anna", reason="Why.", batch_of=batch).name == "F2026-0008"
+    assert state_of(database, link, 8).state == "excluded"
 
 
 @pytest.mark.parametrize(("state", "said"), [("booked", "is booked in Minox"), ("sending", "is being sent")])

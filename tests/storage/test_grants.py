@@ -139,7 +139,11 @@ def test_the_seed_is_used_once_and_the_pair_is_stored_encrypted(empty: sa.Engine
         "client_secret": "client-geheim",
     }
     row = stored(empty)
-    assert (row["state"], row["generation"], row["seed"]) == ("good", 1, fingerprint("seed-one"))
+    assert (row["state"], row["generation"], row["seed"]) == (
+        "good",
+        1,
+        fingerprint(site(tokens.url).issuer, "seed-one"),
+    )
     assert "geheim" not in repr(row)
     assert row["obtained_at"] is not None
     assert row["refreshed_at"] is None
@@ -295,7 +299,8 @@ def test_a_new_refresh_token_in_the_connection_is_a_new_set_up(empty: sa.Engine,
     assert source(empty, site(tokens.url, "seed-two"), FakeTime()).token() == "access-geheim-2"
     row = stored(empty)
     assert (row["state"], row["message"], row["refused_at"]) == ("good", None, None)
-    assert row["spent_seeds"] == [fingerprint(seed) for seed in ("seed-one", "seed-bad", "seed-two")]
+    issuer = site(tokens.url).issuer
+    assert row["spent_seeds"] == [fingerprint(issuer, seed) for seed in ("seed-one", "seed-bad", "seed-two")]
 
 
 def test_another_refresh_token_is_left_alone_while_the_grant_is_good(empty: sa.Engine, tokens: TokenServer) -> None:
@@ -325,16 +330,40 @@ def test_a_connection_without_anything_says_what_to_do(empty: sa.Engine, tokens:
     assert stored(empty)["state"] == "absent"
 
 
-def test_tokens_go_to_no_other_address_than_their_own(empty: sa.Engine, tokens: TokenServer) -> None:
-    source(empty, site(tokens.url)).token()
+@pytest.fixture
+def elsewhere() -> Iterator[TokenServer]:
     other = TokenServer()
-    try:
+    yield other
+    other.stop()
+
+
+def test_stored_tokens_go_to_no_other_address_than_their_own(
+    empty: sa.Engine, tokens: TokenServer, elsewhere: TokenServer
+) -> None:
+    source(empty, site(tokens.url)).token()
+    elsewhere.valid = {}
+    for _ in range(2):
         with pytest.raises(GrantRefusedError, match="another address"):
-            source(empty, site(other.url)).token()
-        assert other.seen == []
-        assert source(empty, site(tokens.url)).token() == "access-geheim-1"
-    finally:
-        other.stop()
+            source(empty, site(elsewhere.url)).token()
+    assert elsewhere.presented() == ["seed-one"]  # what the connection says, once
+    assert source(empty, site(tokens.url)).token() == "access-geheim-1"
+
+
+def test_a_connection_that_has_moved_is_set_up_by_its_refresh_token(
+    empty: sa.Engine, tokens: TokenServer, elsewhere: TokenServer
+) -> None:
+    source(empty, site(tokens.url)).token()
+    elsewhere.number = 7
+    assert source(empty, site(elsewhere.url)).token() == "access-geheim-8"
+    assert stored(empty)["issuer"] == site(elsewhere.url).issuer
+
+
+def test_both_systems_may_begin_with_the_same_text(
+    empty: sa.Engine, tokens: TokenServer, elsewhere: TokenServer
+) -> None:
+    source(empty, site(tokens.url)).token()
+    qms = site(elsewhere.url, system="qms", conn_id="qms_one")
+    assert source(empty, qms).token() == "access-geheim-1"
 
 
 @pytest.mark.parametrize(
@@ -593,7 +622,11 @@ def test_a_pair_survives_the_database_going_away(empty: sa.Engine, tokens: Token
     assert one.renew("access-geheim-1") == "access-geheim-2"
     assert tokens.presented() == ["seed-one", "refresh-geheim-1"]
     row = stored(empty)
-    assert (row["state"], row["generation"], row["spent_seeds"]) == ("good", 2, [fingerprint("seed-one")])
+    assert (row["state"], row["generation"], row["spent_seeds"]) == (
+        "good",
+        2,
+        [fingerprint(site(tokens.url).issuer, "seed-one")],
+    )
     assert Cipher().decrypt(row["refresh_token"]) == "refresh-geheim-2"
 
 

@@ -72,19 +72,23 @@ def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -
         assert not ledger.is_intended(connection, link, 1, "this")
 
 
-def test_only_one_invoice_of_a_link_holds_a_number(database: sa.Engine) -> None:
+def test_only_one_invoice_of_a_link_goes_out_under_a_number(database: sa.Engine) -> None:
     link, other = new_link(), new_link()
     for state in ("open", "rejected", "refused", "skipped", "excluded"):
         new_invoice(database, link, 10 + len(state), state=state, minox_number=12)
     new_invoice(database, link, 1, state="booked", minox_number=12)
     new_invoice(database, other, 1, state="booked", minox_number=12)
-    for state in ledger.HOLDING_STATES:
+    for state in ("sending", "booked"):
         with pytest.raises(sa.exc.IntegrityError, match="uq_booking_held_number"):
             new_invoice(database, link, 2, state=state, minox_number=12)
         new_invoice(database, link, 100 + len(state), state=state, minox_number=100 + len(state))
     with database.connect() as connection:
-        assert ledger.number_holders(connection, link, [12, 13]) == {12: 1}
+        assert ledger.number_holders(connection, link, [12, 13]) == {12: [ledger.Holder(1, None)]}
         assert ledger.number_holders(connection, link, []) == {}
+        assert ledger.number_holders(connection, link, [12], states=("open",)) == {12: [ledger.Holder(14, None)]}
+    new_invoice(database, link, 3, state="already_booked", minox_number=12, customer=10002)
+    with database.connect() as connection:
+        assert ledger.number_holders(connection, link, [12]) == {12: [ledger.Holder(1, None), ledger.Holder(3, 10002)]}
 
 
 def test_what_runs_take_up_and_what_they_leave_alone(database: sa.Engine) -> None:

@@ -16,7 +16,7 @@ from minox_qms.cli.asking import (
     link_named,
     person_named,
 )
-from minox_qms.cli.errors import LinkOption, told
+from minox_qms.cli.errors import LinkOption, only_link, told
 from minox_qms.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -61,18 +61,26 @@ def reoffer(
 
 @told
 def exclude(
-    invoice: Annotated[str, typer.Argument(help="Number or InvoiceHeaderId of the invoice.")],
+    invoice: Annotated[
+        str, typer.Argument(help="Number or InvoiceHeaderId of the invoice; id:N for one that no run has met yet.")
+    ],
     reason: Annotated[str, typer.Option(help="Why it is not to be booked.")],
     link: LinkOption = None,
     by: ByOption = None,
     json: JsonOption = False,
 ) -> None:
     """Never book an invoice, until somebody takes that back with `include`."""
+    from functools import partial
+
+    from include.bookings.batch_id import batch_id
+    from include.settings.load import find_link
     from include.storage.actions import exclude_invoice
 
-    name, person = link_named(link), person_named(by)
+    settings, person = find_link(only_link(link)), person_named(by)
+    minox = settings.minox
+    batch_of = partial(batch_id, minox.tenant_id, minox.administration_id, settings.qms.company_id)
     with database() as engine:
-        done = exclude_invoice(engine, name, invoice, person=person, reason=reason)
+        done = exclude_invoice(engine, settings.name, invoice, person=person, reason=reason, batch_of=batch_of)
     _print([done], as_json=json)
 
 

@@ -46,7 +46,7 @@ def checked_base_url(url: str, system: str) -> str:
             f"The host of the {NAMES[system]} connection is not a plain web address such as https://host.",
             system=system,
         )
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_this_machine(host):
         raise ConfigurationError(
             f"The {NAMES[system]} connection must use https; plain http is for this machine itself only.",
             detail=f"host {host}",
@@ -55,16 +55,23 @@ def checked_base_url(url: str, system: str) -> str:
     return url.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+def is_this_machine(host: str) -> bool:
+    """Tell whether a name or an address of a host means the own machine."""
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address.is_loopback or address.is_unspecified
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of an address; the usual port of its scheme when it names none."""
+    """Return scheme, host and port of an address; the usual port of its scheme when it names none.
+
+    The own machine is one host, by whichever of its names.
+    """
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    host = parts.hostname or ""
+    host = "localhost" if is_this_machine(host) else host
+    return parts.scheme, host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

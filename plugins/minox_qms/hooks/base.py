@@ -159,7 +159,7 @@ class SystemHook(BaseHook, ABC):
         grant = self.grants.read(self.conn_id)
         if grant is not None and grant.state != "absent":
             return self.conn_id
-        return self.grants.owner_of_seed(self.site.seed) if self.site.seed else None
+        return self.grants.owner_of_seed(self.site.issuer, self.site.seed) if self.site.seed else None
 
     @abstractmethod
     def probe(self) -> str:

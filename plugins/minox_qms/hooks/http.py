@@ -38,7 +38,7 @@ from minox_qms.hooks.policy import (
     outcome_of_status,
 )
 from minox_qms.hooks.waits import asked_wait, nothing_remains
-from minox_qms.hooks.watchdog import DeadlineAdapter, watch_of
+from minox_qms.hooks.watchdog import ON_SENT, DeadlineAdapter, watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +161,7 @@ class Request:
         entity: Entity or collection, for errors.
         key: Key of the record, for errors.
         on_turn: Called when the turn of an attempt has come, right before its first byte.
+        on_sent: Called when the last byte of an attempt has been given to the network.
     """
 
     method: str
@@ -174,6 +175,7 @@ class Request:
     entity: str = ""
     key: str = ""
     on_turn: Callable[[], None] | None = None
+    on_sent: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,16 +341,20 @@ class HttpClient:
         started = self._timing.monotonic()
         self.stats.count(request=f"{request.method} {request.template}")
         headers = {"Accept": "application/json", "User-Agent": "minox-qms-connector", **dict(request.headers)}
-        response = self._session.request(
-            request.method,
-            self.url(request),
-            data=request.body,
-            headers=headers,
-            auth=Bearer(token),
-            timeout=(self._limits.connect, self._limits.read),
-            allow_redirects=False,
-            stream=True,
-        )
+        told = ON_SENT.set(request.on_sent)
+        try:
+            response = self._session.request(
+                request.method,
+                self.url(request),
+                data=request.body,
+                headers=headers,
+                auth=Bearer(token),
+                timeout=(self._limits.connect, self._limits.read),
+                allow_redirects=False,
+                stream=True,
+            )
+        finally:
+            ON_SENT.reset(told)
         watch = watch_of(response)
         try:
             body = bytearray()

@@ -129,7 +129,12 @@ class MinoxHook(SystemHook):
         return self.client.send(request, lambda answer: None if _absent(answer) else _lines(answer, batch) or None)
 
     def put_batch(
-        self, batch_id: uuid.UUID | str, body: bytes, *, on_turn: Callable[[], None] | None = None
+        self,
+        batch_id: uuid.UUID | str,
+        body: bytes,
+        *,
+        on_turn: Callable[[], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> list[StoredLine]:
         """Create or replace a batch.
 
@@ -137,6 +142,7 @@ class MinoxHook(SystemHook):
             batch_id: Id of the batch.
             body: The lines as JSON, sent as they are.
             on_turn: Called when its turn has come, right before the first byte.
+            on_sent: Called when its last byte has been given to the network.
 
         Returns:
             The stored lines; their `messages` may hold warnings.
@@ -148,7 +154,7 @@ class MinoxHook(SystemHook):
             TransientError: Nothing was sent, or Minox stays over its limit.
         """
         batch = uuid.UUID(str(batch_id))
-        request = replace(self._batch_request("PUT", Kind.REPLACE, batch, body=body), on_turn=on_turn)
+        request = replace(self._batch_request("PUT", Kind.REPLACE, batch, body=body), on_turn=on_turn, on_sent=on_sent)
 
         def parse(answer: Answer) -> list[StoredLine]:
             lines = _lines(answer, batch)

@@ -162,9 +162,9 @@ class TokenSource:
 
     def _may_use_seed(self, site: Site, held: LockedGrant) -> bool:
         """Tell whether the connection brings a refresh token that was never used, here or by another connection."""
-        if not site.seed or fingerprint(site.seed) in held.grant.spent_seeds:
+        if not site.seed or fingerprint(site.issuer, site.seed) in held.grant.spent_seeds:
             return False
-        owner = held.claim_seed(site.seed)
+        owner = held.claim_seed(site.issuer, site.seed)
         if owner is not None:
             raise ConfigurationError(
                 f"The refresh token of this {NAMES[site.system]} connection was used by another connection already. "
@@ -183,6 +183,8 @@ class TokenSource:
             self._received = _Received(answer, seed, held.grant.generation)
             return held.store(answer, site.issuer, seed=seed)
         log.warning("%s refused the refresh token of connection %s", NAMES[site.system], site.conn_id)
+        if seed is not None and held.grant.state == "good" and held.grant.issuer != site.issuer:
+            return held.spend(site.issuer, seed)  # the host may be a mistake: what it was before stays connected
         return held.refuse(f"{NAMES[site.system]}: {answer.error}", site.issuer, seed=seed)
 
     def _store_again(self, site: Site, received: _Received) -> Grant:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_QUERY: Final = 2047  # "the query string may have 2,048 characters" with its question mark
-_ROOM: Final = 160  # for the company and the order that a list adds
+_ROOM: Final = 500  # for the company and the order that a list adds, and for QMS's own mark in the link to a next page
 _RUN: Final = 3  # from so many consecutive keys on a range is shorter than its terms
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from include.errors import ContractViolationError
+from include.wire.decode import with_whole_pairs
 from minox_qms.hooks.address import NAMES
 from minox_qms.hooks.http import UnusableBodyError
 
@@ -67,7 +68,12 @@ def odata_page(body: bytes) -> Page:
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         body.decode("utf-8")  # msgspec leaves the text of a record it has not to read unchecked
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # perhaps of half a surrogate pair only
+            return decoder.decode(with_whole_pairs(body))
     except UnicodeDecodeError:
         raise UnusableBodyError("the list is not UTF-8") from None
     except RecursionError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from include.errors import ConfigurationError
-from minox_qms.hooks.address import NAMES, checked_base_url
+from minox_qms.hooks.address import NAMES, checked_base_url, is_this_machine
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -93,12 +93,13 @@ def _text(extra: object, name: str) -> str:
 
 
 def _address(connection: Connection) -> str:
-    """Put scheme, host, port and path together; https unless the host or the schema says http."""
+    """Put scheme, host, port and path together; https unless host, schema or type says http, or it is this machine."""
     host = (connection.host or "").strip()
-    if "://" not in host:
-        scheme = (connection.schema or "").strip().lower()
-        host = f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}"
     try:
+        if "://" not in host:
+            said = ((connection.schema or "").strip().lower(), (connection.conn_type or "").strip().lower())
+            usual = "http" if is_this_machine(urlsplit(f"//{host}").hostname or "") else "https"
+            host = f"{next((one for one in said if one in {'http', 'https'}), usual)}://{host}"
         parts = urlsplit(host)
         if connection.port and parts.port is None:
             parts = parts._replace(netloc=f"{parts.netloc}:{connection.port}")

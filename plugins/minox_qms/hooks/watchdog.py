@@ -10,6 +10,7 @@ import contextlib
 import socket
 import threading
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import urllib3.connection
@@ -17,7 +18,12 @@ import urllib3.connectionpool
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
+
+ON_SENT: ContextVar[Callable[[], None] | None] = ContextVar("ON_SENT", default=None)
+"""Called in the thread that sends a request, when its last byte has been given to the network."""
 
 
 class Watch:
@@ -109,6 +115,8 @@ class _Deadline:
 
     def getresponse(self) -> urllib3.HTTPResponse:
         """Read the head of the answer, or have the socket shut down under it, which ends in an error."""
+        if (on_sent := ON_SENT.get()) is not None:
+            on_sent()
         watch = self.watchdog.watch(self.sock)
         try:
             response: urllib3.HTTPResponse = super().getresponse()  # type: ignore[misc]  # of the connection mixed into

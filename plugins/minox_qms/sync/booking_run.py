@@ -27,7 +27,7 @@ from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.patience import Patience
 from minox_qms.sync.posting import Poster, not_there
 from minox_qms.sync.selection import ENTITY, batch_of, note_sweep
-from minox_qms.sync.verdicts import TO_POST, Examiner, Verdict, collide
+from minox_qms.sync.verdicts import TO_POST, Examiner, Verdict, collide, is_free
 
 V = TypeVar("V")
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from include.bookings.entry import Entry
     from include.bookings.plan import Plan
     from include.settings.link import LinkSettings
-    from include.storage.ledger import LedgerRow
+    from include.storage.ledger import Holder, LedgerRow
     from include.storage.runs import Run
     from minox_qms.hooks.minox import MinoxHook
     from minox_qms.hooks.qms import QmsHook
@@ -237,20 +237,34 @@ class BookingRun:
         with self.engine.connect() as connection:
             holders = ledger.number_holders(connection, self.run.link, numbers)
         if self.link.bookings.check_existing:
-            free = [
-                one
-                for one in verdicts
-                if one.number is not None and holders.get(one.number, one.invoice_header_id) == one.invoice_header_id
-            ]
-            there = {one.key: one for one in self._already_there(free)}
+            free = [one for one in verdicts if one.number is not None and is_free(one, holders.get(one.number, []))]
+            there = {one.key: one for one in self._already_there(free, holders)}
             verdicts = [there.get(one.key, one) for one in verdicts]
-        return collide(verdicts, holders)
+        return collide(verdicts, self._waiting(verdicts) | holders)
 
-    def _already_there(self, verdicts: list[Verdict]) -> list[Verdict]:
-        """Find the invoices whose debtor and number Minox has a receivable for."""
+    def _waiting(self, verdicts: list[Verdict]) -> dict[int, list[Holder]]:
+        """Find the open invoices that a run of a range does not take, and whose numbers its own invoices want."""
+        if self.plan.from_date is None:
+            return {}
+        wanted: dict[int, int] = {}
+        for one in verdicts:
+            if one.number is not None and one.invoice_header_id is not None:
+                wanted[one.number] = min(wanted.get(one.number, one.invoice_header_id), one.invoice_header_id)
+        with self.engine.connect() as connection:
+            waiting = ledger.number_holders(connection, self.run.link, wanted, states=("open",))
+        first = {number: held[:1] for number, held in waiting.items()}
+        return {number: held for number, held in first.items() if held[0].invoice_header_id < wanted[number]}
+
+    def _already_there(self, verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[Verdict]:
+        """Find the invoices whose debtor and number Minox has a receivable for.
+
+        Args:
+            verdicts: Of invoices whose number no other invoice of the same debtor has.
+            holders: The invoices that have a number in the ledger.
+        """
         existing = ExistingReceivables(self.engine, self.minox, self.run)
         placed = [one for one in verdicts if one.customer is not None]
-        rejected = [one for one in placed if one.outcome == "rejected"]
+        rejected = [one for one in placed if one.outcome in {"rejected", "refused_by_minox"}]
         asked = [one for one in placed if one.outcome == TO_POST] + [one for one in rejected if one.is_news]
         again = [one for one in rejected if not one.is_news]
         if self.first_of_day or existing.cost(len(again)) <= ASK_AGAIN:
@@ -261,7 +275,9 @@ class BookingRun:
         for one in asked:
             place = (one.customer, one.number)
             if place in found:
-                told.append(self._claimed(one, patience))
+                held = holders.get(one.number, [])  # type: ignore[arg-type]  # as above
+                is_taken = any(each.invoice_header_id != one.invoice_header_id for each in held)
+                told.append(self._claimed(one, patience, is_taken=is_taken))
             elif (error := existing.failed.get(place)) is not None:  # type: ignore[arg-type]  # as above
                 told.append(self._untold(one, error))
         return told
@@ -271,8 +287,11 @@ class BookingRun:
         self._note_error(error)
         return replace(one, outcome="failed", message=error.message) if one.outcome == TO_POST else one
 
-    def _claimed(self, one: Verdict, patience: Patience) -> Verdict:
-        """Tell an invoice that Minox has under our own id from one that was booked by somebody else."""
+    def _claimed(self, one: Verdict, patience: Patience, *, is_taken: bool) -> Verdict:
+        """Tell an invoice that Minox has under our own id from one that was booked by somebody else.
+
+        Where another invoice has the number (`is_taken`), it cannot be the ledger's own booking too.
+        """
         number = one.invoice_header_id
         try:
             is_ours = number is not None and bool(self.minox.get_batch(batch_of(self.link, number)))
@@ -281,7 +300,7 @@ class BookingRun:
                 raise
             return self._untold(one, error)
         patience.succeeded()
-        if is_ours:
+        if is_ours and not is_taken:
             return replace(one, outcome="booked", reasons=(), message="Minox has the batch under its own id already.")
         message = f"Minox has a receivable of debtor {one.customer} with invoice number {one.number} already."
         return replace(one, outcome="already_booked", reasons=(), message=message)
@@ -307,7 +326,7 @@ class BookingRun:
             self._preview(verdicts)
             return
         # those that were tried in vain come last, so that some that always fail do not keep the others waiting for ever
-        verdicts = sorted(verdicts, key=lambda one: one.ledger is not None and one.ledger.entry_hash is not None)
+        verdicts = sorted(verdicts, key=lambda one: one.ledger is not None and one.ledger.was_tried_in_vain)
         deadline = self.clock() + float(self.link.bookings.max_run_minutes) * 60
         by_key = {one.key: one for one in verdicts}
         with Flights(self.link.bookings.minox_concurrency) as flights:
@@ -365,8 +384,8 @@ class BookingRun:
             self._note([self._judge_again(invoice, entry)])
             return
 
-        def send(on_turn: Callable[[], None]) -> BaseException | None:
-            post = partial(poster.post, number, batch, entry, attempt=attempt, on_turn=on_turn)
+        def send(on_sent: Callable[[], None]) -> BaseException | None:
+            post = partial(poster.post, number, batch, entry, attempt=attempt, on_sent=on_sent)
             return self._try(invoice, lambda: self._send_one(verdict, invoice, post))
 
         flights.begin(send)

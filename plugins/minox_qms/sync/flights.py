@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 Send: TypeAlias = "Callable[[Callable[[], None]], BaseException | None]"
-"""Sends one thing; calls what it is given when its turn at the other system has come, and returns a failure."""
+"""Sends one thing; calls what it is given when it is on its way to the other system, and returns a failure."""
 
 
 class Flights:
@@ -52,7 +52,7 @@ class Flights:
         return self._ended()
 
     def begin(self, send: Send) -> None:
-        """Begin one, and return when its turn at the other system has come: they go out in the order of the calls."""
+        """Begin one, and return when it is on its way to the other system: they go out in the order of the calls."""
         if self._pool is None:
             done: Future[BaseException | None] = Future()
             done.set_result(send(_nothing))
@@ -69,7 +69,7 @@ class Flights:
 
 
 def _sent(send: Send, started: threading.Event) -> BaseException | None:
-    """Send one thing in a thread; whoever waits for its turn does so no longer than it is under way."""
+    """Send one thing in a thread; whoever waits for it to be on its way does so no longer than it is at work."""
     try:
         return send(started.set)
     finally:
@@ -77,4 +77,4 @@ def _sent(send: Send, started: threading.Event) -> BaseException | None:
 
 
 def _nothing() -> None:
-    """Tell nobody that the turn has come."""
+    """Tell nobody that it is on its way."""

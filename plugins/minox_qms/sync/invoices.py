@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.bookings.dates import comparison_date
+from include.bookings.dates import comparison_date, readable_date
 from include.bookings.invoice import SourceInvoice
 from include.checks.results import Finding, StagedRecord
 from include.storage.staging import read_by_key, read_staged
@@ -80,6 +80,9 @@ def _put_together(
     findings: list[Finding] = []
     head, faults = decode_readable(header.raw, OverviewInvoice)
     findings += [Finding("wrong_type", fault.field, fault.message) for fault in faults]
+    for field in ("InvoiceDate", "WorkInProgressDate"):
+        if readable_date(getattr(head, field, None)) == "?":
+            findings.append(Finding("wrong_type", field, "expected a date"))
     if key.startswith("#") and not faults:
         findings.append(Finding("missing_id", "InvoiceHeaderId", "The invoice has no InvoiceHeaderId."))
     amounts = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from include.errors import ConfigurationError, ConnectorError, RecordError, UnknownOutcomeError
+from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
 from include.storage import ledger
 from include.storage.runs import RunBusyError, insist_on_claim, insist_on_turn
 from include.wire.text import text
@@ -104,20 +104,34 @@ class PdfAttacher:
             self._note(one, "pending", "QMS has not made the PDF yet.")
             return False
         self._note(one, "sending", None)
-        try:
-            document = self.minox.attach_blob(
-                one.batch_id,
-                f"{one.invoice_number or one.invoice_header_id}.pdf",
-                content,
-                on_turn=partial(insist_on_turn, self.engine, self.run),
-            )
-        except UnknownOutcomeError:
-            found = self._document(one)
-            if found is None:
-                raise
-            document = found
-        self._note(one, "attached", None, document)
+        self._note(one, "attached", None, self._send(one, content))
         return True
+
+    def _send(self, one: DuePdf, content: bytes) -> str:
+        """Send a PDF; after a lost answer the document is looked for before it is sent again."""
+        lost: UnknownOutcomeError | None = None
+        for turn in range(ledger.TRIES):
+            if lost is not None:
+                self.minox.client.back_off(turn)
+            try:
+                return self.minox.attach_blob(
+                    one.batch_id,
+                    f"{one.invoice_number or one.invoice_header_id}.pdf",
+                    content,
+                    on_turn=partial(insist_on_turn, self.engine, self.run),
+                )
+            except UnknownOutcomeError as error:
+                lost = error
+            document = self._document(one)
+            if document is not None:
+                return document
+        raise TransientError(
+            "Minox does not take the PDF; the next run sends it again.",
+            detail="" if lost is None else lost.detail,
+            system="minox",
+            entity="blob",
+            key=str(one.invoice_header_id),
+        )
 
     def _document(self, one: DuePdf) -> str | None:
         """Id of the document that Minox has with the entry: on its lines, or on its receivable."""

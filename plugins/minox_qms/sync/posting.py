@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRIES = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Posted:
@@ -121,7 +119,7 @@ class Poster:
         entry: Entry,
         *,
         attempt: int,
-        on_turn: Callable[[], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> Posted:
         """Send an entry that is intended, and find out what became of it.
 
@@ -130,20 +128,20 @@ class Poster:
             batch: Id of the batch.
             entry: The entry.
             attempt: Number of the attempt, from `intend`.
-            on_turn: Called when its turn at Minox has come.
+            on_sent: Called when it is on its way to Minox.
 
         Raises:
             RunBusyError: Another run, or another try of this task, has gone on with the invoice.
         """
         body = entry.body()
-        at_turn = partial(self._at_turn, invoice_header_id, entry, on_turn)
+        at_turn = partial(self._at_turn, invoice_header_id, entry)
         lost: ConnectorError | None = None
-        for turn in range(TRIES):
+        for turn in range(ledger.TRIES):
             if lost is not None:
                 self.minox.client.back_off(turn)
                 attempt = self._begin(invoice_header_id, "put", entry.content_hash)
             try:
-                lines = self.minox.put_batch(batch, body, on_turn=at_turn)
+                lines = self.minox.put_batch(batch, body, on_turn=at_turn, on_sent=on_sent)
             except RefusedError as error:
                 self._end(attempt, "refused", error.messages)
                 return _refused(error, entry)
@@ -166,7 +164,7 @@ class Poster:
         detail = "" if lost is None else lost.detail
         return _not_sent(TransientError(message, detail=detail, system="minox", key=str(batch)))
 
-    def _at_turn(self, invoice_header_id: int, entry: Entry, on_turn: Callable[[], None] | None) -> None:
+    def _at_turn(self, invoice_header_id: int, entry: Entry) -> None:
         """See, right before the first byte, that the invoice is still this task's: it may have stood still meanwhile.
 
         What it wrote down stays: whoever goes on looks the entry up.
@@ -178,8 +176,6 @@ class Poster:
                     f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",
                     system="database",
                 )
-        if on_turn is not None:
-            on_turn()
 
     def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
         """Look an entry up that may have arrived; None when Minox does not have it."""

@@ -207,7 +207,9 @@ def note_sweep(connection: sa.Connection, run: Run, plan: Plan) -> None:
 def _within(field: str, first: dt.date, last: dt.date | None) -> str:
     """Filter a local date-time by dates, both inclusive."""
     lower = f"{field} ge {_midnight(first)}"
-    return lower if last is None else f"{lower} and {field} lt {_midnight(last + dt.timedelta(days=1))}"
+    if last is None or last == dt.date.max:
+        return lower
+    return f"{lower} and {field} lt {_midnight(last + dt.timedelta(days=1))}"
 
 
 def _midnight(date: dt.date) -> str:

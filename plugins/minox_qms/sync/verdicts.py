@@ -21,6 +21,7 @@ from include.bookings.reading import LARGEST_TOTAL, total_of
 from include.bookings.reasons import Reason, Rejected, arrange
 from include.bookings.skipped import is_written_off
 from include.errors import ConfigurationError, ContractViolationError
+from include.storage.ledger import Holder
 from include.wire.decode import decode_record
 from include.wire.minox import fiscal_years
 from include.wire.qms import Company
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from minox_qms.sync.invoices import StagedInvoice
 
 TO_POST = "to_post"
+OPEN = (TO_POST, "failed", "postponed")
 COLLISION = "invoice_number_collision"
 HELD = {"booked": "booked", "already_booked": "already_booked", "sending": "in_doubt"}
 
@@ -248,31 +250,45 @@ class Examiner:
         }
 
 
-def collide(verdicts: list[Verdict], holders: dict[int, int]) -> list[Verdict]:
+def collide(verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[Verdict]:
     """Let only one invoice have each number (spec, "Invoice number").
 
-    The one that holds it in the ledger keeps it; among open ones that nothing else speaks against, the lower
-    InvoiceHeaderId. Rejected and refused invoices hold no number.
+    The one that holds it in the ledger, or that Minox has, keeps it; among open ones that nothing else speaks against,
+    the lower InvoiceHeaderId. Rejected and refused invoices hold no number. Minox itself may have one number for
+    several debtors: each of those is `already_booked`.
 
     Args:
         verdicts: All verdicts of the run.
-        holders: InvoiceHeaderId of the invoice that holds a number in the ledger.
+        holders: The invoices that have a number in the ledger.
     """
-    winners = dict(holders)
-    for outcome in ("booked", "already_booked", TO_POST):
-        group = [one for one in verdicts if one.outcome == outcome]
+    places = {number: list(held) for number, held in holders.items()}
+    for outcomes in (("booked",), ("already_booked",), OPEN):
+        group = [one for one in verdicts if one.outcome in outcomes]
         for one in sorted(group, key=lambda verdict: verdict.invoice_header_id or 0):
-            if one.number is not None and one.invoice_header_id is not None:
-                winners.setdefault(one.number, one.invoice_header_id)
-    return [_collided(one, winners) for one in verdicts]
+            if one.number is None or one.invoice_header_id is None:
+                continue
+            held = places.setdefault(one.number, [])
+            if not held or (one.outcome not in OPEN and is_free(one, held)):
+                held.append(Holder(one.invoice_header_id, one.customer))
+    return [_collided(one, places) for one in verdicts]
 
 
-def _collided(one: Verdict, winners: dict[int, int]) -> Verdict:
+def is_free(one: Verdict, held: list[Holder]) -> bool:
+    """Tell whether no other invoice of the same debtor has an invoice's number.
+
+    A receivable of that debtor and number would be the other invoice's.
+    """
+    return all(each.invoice_header_id == one.invoice_header_id or each.customer != one.customer for each in held)
+
+
+def _collided(one: Verdict, places: dict[int, list[Holder]]) -> Verdict:
     """Add the collision to an invoice whose number another one has."""
     if one.number is None or one.outcome not in {TO_POST, "rejected", "already_booked"}:
         return one
-    winner = winners.get(one.number)
-    if winner is None or winner == one.invoice_header_id:
+    held = places.get(one.number, [])
+    if any(each.invoice_header_id == one.invoice_header_id for each in held):
         return one
-    message = f"Invoice {winner} (InvoiceHeaderId) has the number {one.number} already."
+    if not held or (one.outcome == "already_booked" and is_free(one, held)):
+        return one
+    message = f"Invoice {held[0].invoice_header_id} (InvoiceHeaderId) has the number {one.number} already."
     return one.rejected(Reason(COLLISION, "InvoiceNumber", message))

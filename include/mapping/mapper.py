@@ -10,7 +10,7 @@ from include.mapping.field import AnyRow, Computed, Constant, Field, Reference
 from include.mapping.path import reader
 from include.mapping.rejection import Rejection, missing
 from include.wire.decode import decode_record
-from include.wire.text import identifier, whole_number
+from include.wire.text import identifier, plain, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,8 +181,8 @@ def same_value(kind: FieldKind, wanted: Any, actual: Any) -> bool:
         actual: The JSON value of QMS, which writes Edm.Int64 and Edm.Decimal as text or as numbers.
 
     Returns:
-        Whether writing would change nothing. "11" is 11 and "21.00" is 21; apart from that only the same is the same:
-        null is neither "" nor 0 nor false.
+        Whether writing would change nothing. "11" is 11 and "21.00" is 21, and a text may come as a number; apart from
+        that only the same is the same: null is neither "" nor 0 nor false.
     """
     if wanted is None or actual is None:
         return wanted is None and actual is None
@@ -195,6 +195,8 @@ def same_value(kind: FieldKind, wanted: Any, actual: Any) -> bool:
             return _exact(wanted) == _exact(actual)
     except (TypeError, ValueError, ArithmeticError):
         return False
+    if kind == "text" and isinstance(actual, int | float | Decimal):
+        actual = plain(actual)
     return type(wanted) is type(actual) and bool(wanted == actual)
 
 

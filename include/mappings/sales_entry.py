@@ -64,9 +64,9 @@ class Table(Generic[S]):
         return {row.target: row.value(subject) for row in self.rows}
 
 
-def journal(head: Head) -> str:
-    """The journal (dagboek) of the setting."""
-    return head.settings.journal_code
+def journal(head: Head) -> str | None:
+    """The journal (dagboek) of the setting; a run checks that there is one before it posts anything."""
+    return head.settings.journal_code or None
 
 
 def document_date(head: Head) -> dt.date | None:
@@ -100,7 +100,7 @@ def no_vat(_head: Head) -> Decimal:
     return ZERO
 
 
-def part_journal(part: Part) -> str:
+def part_journal(part: Part) -> str | None:
     """The journal (dagboek) of the setting."""
     return journal(part.head)
 

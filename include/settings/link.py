@@ -149,7 +149,11 @@ class BookingSettings(_Section):
     """QMS to Minox (spec, section 3)."""
 
     journal_code: str = Field(
-        min_length=1, max_length=4, coerce_numbers_to_str=True, description="Journal (dagboek) of the sales entries."
+        "",
+        min_length=1,
+        max_length=4,
+        coerce_numbers_to_str=True,
+        description="Journal (dagboek) of the sales entries; nothing can be booked without.",
     )
     debtors_ledger_account: int | None = Field(
         None,
@@ -296,7 +300,7 @@ class LinkSettings(_Section):
     minox: MinoxSettings = Field(description="The Minox side.")
     qms: QmsSettings = Field(description="The QMS side.")
     master_data: MasterDataSettings = Field(default=MasterDataSettings(), description="Minox to QMS.")
-    bookings: BookingSettings = Field(description="QMS to Minox.")
+    bookings: BookingSettings = Field(default=BookingSettings(), description="QMS to Minox.")
     checks: CheckSettings = Field(default=CheckSettings(), description="When a whole batch is held back.")
     alerts: AlertSettings = Field(default=AlertSettings(), description="Who is told when something is wrong.")
     schedule: ScheduleSettings = Field(default=ScheduleSettings(), description="When the runs of this link start.")

@@ -43,13 +43,14 @@ def load_link(path: Path) -> LinkSettings:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"The link's file {path.name} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(f"The link's file {path.name} must hold the sections minox, qms and bookings.")
+        raise ConfigurationError(f"The link's file {path.name} must hold the sections minox and qms.")
     if "name" in content:
         raise ConfigurationError(
             f"The link's file {path.name} is not valid: name: unknown key; a link is named by its file"
         )
     try:
-        return LinkSettings.model_validate({**content, "name": path.stem})
+        sections = {name: {} if section is None else section for name, section in content.items()}
+        return LinkSettings.model_validate({**sections, "name": path.stem})
     except ValidationError as error:
         faults = "; ".join(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
         raise ConfigurationError(f"The link's file {path.name} is not valid: {faults}") from error

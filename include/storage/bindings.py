@@ -74,6 +74,19 @@ def bindings_of(connection: sa.Connection, link: str, entity: str, keys: Iterabl
     return {row.source_key: Binding(*row[1:]) for row in rows}
 
 
+def written_of(connection: sa.Connection, link: str, entity: str, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Look up the coupled fields as last written, by key; those of records that were never written are left out."""
+    rows = connection.execute(
+        sa.select(binding.c.source_key, binding.c.written).where(
+            binding.c.link == link,
+            binding.c.entity == entity,
+            binding.c.source_key == sa.any_(sa.literal(list(keys), sa.ARRAY(sa.Text))),
+            binding.c.written_hash.is_not(None),
+        )
+    )
+    return dict(rows.all())
+
+
 def bind(
     connection: sa.Connection,
     link: str,

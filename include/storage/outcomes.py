@@ -26,7 +26,7 @@ from include.storage.tables import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.dialects.postgresql import Insert
 
@@ -152,6 +152,7 @@ def finish_entity(
     *,
     state: str,
     message: str | None = None,
+    warnings: Mapping[str, str] | None = None,
 ) -> None:
     """Note the unchanged records of an entity, all at once, and that it is finished.
 
@@ -165,6 +166,7 @@ def finish_entity(
         unchanged: Keys of the records that were found unchanged.
         state: `good`, `held` or `failed`.
         message: Why, when it is not good.
+        warnings: What there is to say of unchanged records, by key; those are noted one by one.
     """
     found = set(unchanged)
     if found:
@@ -176,7 +178,9 @@ def finish_entity(
         written = sync_outcome.c.outcome.in_(WRITTEN)
         found.difference_update(connection.scalars(sa.select(sync_outcome.c.source_key).where(mine, written)))
         connection.execute(sa.delete(sync_outcome).where(mine, sa.not_(written)))
-    keys = sorted(found)
+    told = [Outcome(key, UNCHANGED, None, words) for key, words in (warnings or {}).items() if key in found]
+    note_outcomes(connection, run, entity, told)
+    keys = sorted(found.difference(one.source_key for one in told))
     _note_unchanged(connection, run, entity, keys)
     counts: dict[str, int] = {UNCHANGED: len(keys)} if keys else {}
     noted = sa.select(sync_outcome.c.outcome, sa.func.count()).where(

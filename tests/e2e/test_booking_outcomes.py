@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from include.bookings.entry import Entry
 from include.errors import ConfigurationError
@@ -195,6 +196,17 @@ def test_minox_may_write_ids_dates_and_links_in_other_forms(world: BookingWorld,
         }
     finally:
         world.minox.control("POST", "modes", {mode: False})
+
+
+def test_without_a_journal_nothing_is_booked(world: BookingWorld) -> None:
+    sections = {name: world.settings[name] for name in ("minox", "qms")}
+    (world.directory / "test.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
+    world.add(invoice(1))
+    ran = world.run()
+    assert "bookings.journal_code" in str(ran.tasks["book"])
+    assert world.of(ran) == {"1": "failed: technical"}
+    world.change_settings()
+    assert world.of(world.run(LATER)) == {"1": "booked"}
 
 
 # -- collisions --------------------------------------------------------------------------------------------------------

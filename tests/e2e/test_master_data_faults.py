@@ -136,6 +136,16 @@ def test_several_failing_records_in_a_row_stop_no_other(world: World) -> None:
     assert ran.counts == {"customers": {"updated": 25, "failed": 5}}
 
 
+def test_twenty_that_qms_always_fails_on_stop_no_other(world: World) -> None:
+    give(world, "customer", *(customer(number) for number in range(21, 31)))
+    good(world.run_master_data())
+    give(world, "customer", *(customer(number) for number in range(1, 21)))
+    for number in range(21, 31):
+        change(world, "customer", number, chamber_of_commerce="77")
+    world.qms.spoil(method="POST", path="CustomerCompany", times=None, action="status", status=500)
+    assert world.run_master_data().counts == {"customers": {"updated": 10, "failed": 20}}
+
+
 def test_when_qms_is_gone_nothing_is_quarantined_and_the_next_run_makes_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +179,7 @@ def test_when_qms_keeps_answering_500_the_entity_gives_up_soon(world: World) -> 
     world.qms.spoil(method="POST", path="CustomerCompany", times=None, action="status", status=500)
     ran = world.run_master_data()
     assert ran.counts == {"customers": {"failed": 200}}
-    assert len(world.qms.requests("POST", "CustomerCompany")) < 80
+    assert len(world.qms.requests("POST", "CustomerCompany")) < 3 * (40 + 4) + 1  # those under way, and forty
     conserved(world, ran)
     world.qms.heal()
     assert good(world.run_master_data()).counts == {"customers": {"created": 200}}

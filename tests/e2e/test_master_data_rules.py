@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -258,7 +259,58 @@ def test_a_setting_that_changes_what_is_wanted_is_carried_out(world: World) -> N
     assert qms_row(world, "CustomerCompany", "10001")["VisitAddressCity"] == "Utrecht"
 
 
+def test_a_field_that_is_coupled_no_more_changes_nothing(world: World) -> None:
+    only(world, customer_extra_fields=["city"])
+    give(world, "customer", customer(10001), customer(10002))
+    good(world.run_master_data())
+    change_in_qms(world, "CustomerCompany", qms_row(world, "CustomerCompany", "10001"), Name="Door QMS")
+    change(world, "customer", 10002, chamber_of_commerce="77")
+    only(world, customer_extra_fields=[])
+    forget(world)
+    assert good(world.run_master_data()).counts == {"customers": {"unchanged": 1, "updated": 1}}
+    assert qms_row(world, "CustomerCompany", "10001")["Name"] == "Door QMS"
+    forget(world)
+    assert good(world.run_master_data()).counts == {"customers": {"unchanged": 2}}
+    assert world.qms.requests() == []
+
+
 # -- match -------------------------------------------------------------------------------------------------------------
+
+
+def test_codes_and_texts_that_qms_writes_as_numbers_are_the_same(world: World) -> None:
+    only(world, "cost_centers")
+    give(world, "cost_center", cost_center(110), cost_center(120))
+    give(world, "customer", customer(10001, chamber_of_commerce="30123456"))
+    good(world.run_master_data())
+    world.execute("TRUNCATE binding, reference, link_fact CASCADE")
+    for find in ('"(110|120|30123456)"', '"(10001)"'):
+        world.qms.spoil(method="GET", path="", action="apply-then-replace", times=None, find=find, replace=r"\1")
+    assert good(world.run_master_data()).counts == {"cost_centers": {"unchanged": 2}, "customers": {"unchanged": 1}}
+    assert len(qms_rows(world, "CostCenter")) == 2
+
+
+def test_an_item_that_qms_has_already_keeps_its_warning(world: World) -> None:
+    only(world, "vat_codes", "items")
+    give(world, "vat", vat(1))
+    give(world, "item", item("ADV", vat_code=1))
+    good(world.run_master_data())
+    said = world.outcomes(entity="items")["items", "ADV"][2]
+    assert said
+    world.execute("TRUNCATE binding, reference, link_fact, record_current, sync_run CASCADE")
+    ran = good(world.run_master_data())
+    assert ran.counts["items"] == {"unchanged": 1}
+    assert world.scalar("SELECT message FROM sync_outcomes WHERE entity = 'items'") == said
+    good(world.run_master_data())
+    assert world.outcomes(entity="items")["items", "ADV"] == ("unchanged", None, said)
+
+
+def test_half_an_emoji_costs_a_list_nothing(world: World) -> None:
+    give(world, "customer", customer(10001), customer(10002))
+    rows = [customer(10001, name="Half \ud83d"), customer(10002)]
+    body = json.dumps({"links": {"next": None}, "collection": rows})
+    world.minox.spoil(method="GET", path="/customer", action="body", body=body)
+    assert good(world.run_master_data()).counts == {"customers": {"created": 2}}
+    assert qms_row(world, "CustomerCompany", "10001")["Name"] == "Half \ufffd"
 
 
 def test_a_first_run_on_many_records_reads_qms_once_and_writes_what_differs(world: World) -> None:

@@ -181,8 +181,17 @@ def test_a_fault_names_its_place_and_what_is_known(
 def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, {"minox": {"conn_id": "m"}, "qms": MINIMAL["qms"], "bookings": {"lines": 3}})
-    for place in ("minox.tenant_id", "minox.administration_id", "bookings.journal_code", "bookings.lines"):
+    for place in ("minox.tenant_id", "minox.administration_id", "bookings.lines"):
         assert place in str(caught.value)
+
+
+def test_a_section_without_anything_has_its_defaults(tmp_path: Path) -> None:
+    link = load(tmp_path, {"minox": MINIMAL["minox"], "qms": MINIMAL["qms"], "bookings": None, "alerts": None})
+    assert (link.bookings.journal_code, link.bookings.lines) == ("", "single")
+
+
+def test_a_journal_may_be_written_as_a_number(tmp_path: Path) -> None:
+    assert load(tmp_path, {**MINIMAL, "bookings": {"journal_code": 70}}).bookings.journal_code == "70"
 
 
 @pytest.mark.parametrize("content", ["", "just text", "[1, 2]", "minox: [unclosed", "a: b: c"])

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, s
     Args:
         dag_id: Of the DAG; its file is named by what stands before the two underscores.
         conf: The run's params.
-        verbose: Show the tasks' logs.
+        verbose: Show the tasks' logs, on standard error.
 
     Returns:
         The state that it ended in, and its run id.
@@ -47,7 +47,7 @@ def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, s
         ConfigurationError: There is no such DAG.
         ConnectorError: Airflow could not be set up.
     """
-    with _airflow(verbose=verbose) as scratch:
+    with _airflow(verbose=verbose) as scratch, redirect_stdout(sys.stderr):  # standard output is for the result alone
         return _test(dag_id, conf, scratch)
 
 

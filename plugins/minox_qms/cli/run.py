@@ -10,6 +10,7 @@ import typer
 from include.bookings.plan import LOCAL, make_plan
 from include.errors import ConfigurationError
 from include.settings.load import find_link
+from minox_qms.cli.asking import database
 from minox_qms.cli.errors import EXIT_FAILED, EXIT_USAGE, LinkOption, only_link, told
 from minox_qms.cli.in_process import run_dag
 
@@ -39,7 +40,8 @@ def run(
     state, run_id = run_dag(dag_id, conf, verbose=verbose)
     from minox_qms.cli.run_report import report_run  # noqa: PLC0415 - only once the run is over
 
-    good = report_run(dag_id, run_id, settings, as_json=json) and state == "success"
+    with database():
+        good = report_run(dag_id, run_id, settings, as_json=json) and state == "success"
     if not good:
         raise typer.Exit(EXIT_FAILED)
 

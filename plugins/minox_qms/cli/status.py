@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from include.errors import ConfigurationError
 from minox_qms.cli.asking import JsonOption, reading
-from minox_qms.cli.errors import told
+from minox_qms.cli.errors import EXIT_USAGE, told
 from minox_qms.cli.output import counted, moment, print_json, print_table
 
 if TYPE_CHECKING:
+    from include.settings.link import LinkSettings
     from include.storage.overview import DirectionStatus, GrantStatus, LinkStatus
 
 
@@ -21,19 +23,31 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show how the links are doing: last runs, what is open, grants, silence."""
-    from include.settings.load import find_link, load_links
+    from include.settings.load import find_link, link_files, load_link
     from include.storage.overview import link_status
 
-    settings = [find_link(link)] if link is not None else list(load_links().values())
+    settings: list[LinkSettings] = []
+    faults: list[str] = []
+    for path in [] if link is not None else link_files():
+        try:
+            settings.append(load_link(path))
+        except ConfigurationError as error:
+            faults.append(error.message)
+    if link is not None:
+        settings.append(find_link(link))
     with reading() as connection:
         found = [link_status(connection, one) for one in settings]
     if json:
         print_json(found)
-        return
-    if not found:
+    elif not found and not faults:
         typer.echo("There are no links yet.")
-    for one in found:
-        _print_link(one)
+    else:
+        for one in found:
+            _print_link(one)
+    for fault in faults:
+        typer.echo(f"minox-qms: {fault}", err=True)
+    if faults:
+        raise typer.Exit(EXIT_USAGE)
 
 
 def _print_link(one: LinkStatus) -> None:

@@ -411,9 +411,13 @@ class BookingRun:
         """Before anything is posted, once per run: the journal, and its collective account.
 
         Raises:
-            ConfigurationError: Minox has no such journal, or it has another collective account.
+            ConfigurationError: No journal is set, Minox has no such journal, or it has another collective account.
         """
         settings = self.link.bookings
+        if not settings.journal_code:
+            raise ConfigurationError(
+                "No journal is set to book in: give the link bookings.journal_code.", entity="link", key=self.link.name
+            )
         journals = {text(journal.id): journal for journal in self.minox.journals()}
         journal = journals.get(settings.journal_code)
         if journal is None:

@@ -68,6 +68,7 @@ class LoadingNotes:
         self.entity = entity
         self.read_at = read_at
         self._unchanged: list[str] = []
+        self._warnings: dict[str, str] = {}
         self._failed: list[str] = []
 
     @contextmanager
@@ -143,6 +144,7 @@ class LoadingNotes:
         """Remember records that are as they were last written; they are noted all together at the end."""
         if not self.run.dry_run:
             self._unchanged += [one.key for one in unchanged]
+            self._warnings |= {one.key: "; ".join(one.mapped.warnings) for one in unchanged if one.mapped.warnings}
             return
         with self._transaction() as connection:
             places = [one.record.position for one in unchanged]
@@ -158,7 +160,15 @@ class LoadingNotes:
             return
         state, message = ("good", None) if error is None else ("failed", str(error))
         with self._transaction() as connection:
-            finish_entity(connection, self.run, self.entity, self._unchanged, state=state, message=message)
+            finish_entity(
+                connection,
+                self.run,
+                self.entity,
+                self._unchanged,
+                state=state,
+                message=message,
+                warnings=self._warnings,
+            )
             release_written(connection, self.run, self.entity)
             release(connection, self.run, self.entity, self._unchanged)  # also what an earlier try rejected
             release_others(connection, self.run, self.entity, still_open=self._failed)

@@ -16,10 +16,11 @@ from include.mapping.context import MappingContext
 from include.mapping.mapper import map_record
 from include.storage import bindings as store
 from include.storage.engine import database_error
-from include.storage.outcomes import read_at
+from include.storage.outcomes import UNCHANGED, read_at
 from include.storage.staging import read_staged
 from include.wire.decode import decode_record
 from minox_qms.sync.loading_notes import LoadingNotes, Wanted, words_of
+from minox_qms.sync.patience import Patience
 from minox_qms.sync.qms_rows import QmsRows
 from minox_qms.sync.references import References
 from minox_qms.sync.writes import Written, create, differing, update
@@ -40,7 +41,8 @@ log = logging.getLogger(__name__)
 CHUNK = 500
 WRITE_BATCH = 40
 MANY_UNBOUND = 200  # of a chunk: one list of all of them is cheaper than looking them up by code
-GIVE_UP_AFTER = 12  # failures in a row
+ASK_AFTER = 12  # failures in a row
+GIVE_UP_AFTER = 40
 LIST_FAILED = 4  # counts for more: without the list nothing can be written
 
 
@@ -84,7 +86,7 @@ class MasterDataLoader:
         self.item_groups = dict(item_groups or {})
         self.error: BaseException | None = None
         self.stopped: BaseException | None = None
-        self._failures_in_a_row = 0
+        self._patience = Patience(self._ask, ASK_AFTER, GIVE_UP_AFTER)
         self._to_write: list[Wanted] = []
 
     def load(self) -> None:
@@ -125,7 +127,11 @@ class MasterDataLoader:
                 unchanged.append(one)
             else:
                 to_write.append(one)
+        fewer = self._with_fewer_fields(to_write)
+        to_write = [one for one in to_write if one not in fewer]
         self.notes.note_unchanged(unchanged)
+        if fewer:
+            self.notes.note_written([(one, Written(UNCHANGED, key)) for one, key in fewer.items()])
         self.notes.note_rejected(rejected)
         unbound = [one for one in to_write if _qms_id(one) is None]
         if len(unbound) > MANY_UNBOUND and self.stopped is None and not self.rows.is_remembered:
@@ -182,6 +188,30 @@ class MasterDataLoader:
             return True
         return known.written_hash == one.digest and known.refused_hash is None and not known.reoffer
 
+    def _with_fewer_fields(self, to_write: list[Wanted]) -> dict[Wanted, int]:
+        """Find the records whose coupled fields are all as last written: only fewer of them are coupled than then.
+
+        Returns:
+            Their keys in QMS.
+        """
+        known = {
+            one: one.binding.qms_id
+            for one in to_write
+            if one.binding is not None
+            and one.binding.qms_id is not None
+            and one.binding.refused_hash is None
+            and not one.binding.reoffer
+        }
+        if not known:
+            return {}
+        with self.engine.connect() as connection:
+            written = store.written_of(connection, self.run.link, self.mapping.entity, [one.key for one in known])
+        return {
+            one: key
+            for one, key in known.items()
+            if one.key in written and store.plain(one.values).items() <= written[one.key].items()
+        }
+
     def _write(self, batch: list[Wanted]) -> None:
         """Find the rows of a batch in QMS, write to them side by side, and note what became of each."""
         if self.stopped is not None:
@@ -230,7 +260,7 @@ class MasterDataLoader:
         except Exception as error:
             log.exception("Writing %s %s failed unexpectedly", self.mapping.qms, one.key)
             return Result(one, error=error)
-        self._failures_in_a_row = 0
+        self._patience.succeeded()
         return Result(one, written)
 
     def _note_results(self, results: list[Result]) -> None:
@@ -276,12 +306,17 @@ class MasterDataLoader:
     def _count_failure(self, error: BaseException, weight: int = 1) -> None:
         """What concerns the whole run, or keeps happening, stops the entity: nothing more of it is sent."""
         if isinstance(error, RefusedError):
-            self._failures_in_a_row = 0
+            self._patience.succeeded()
             return
-        self._failures_in_a_row += weight
-        if self.stopped is None and (isinstance(error, ConfigurationError) or self._failures_in_a_row >= GIVE_UP_AFTER):
+        is_at_end = self._patience.is_at_end(weight)
+        if self.stopped is None and (isinstance(error, ConfigurationError) or is_at_end):
             log.warning("Stopped loading %s: %s", self.mapping.entity, error)
             self.stopped = error
+
+    def _ask(self) -> None:
+        """Ask QMS something small, to tell records that it fails on from a QMS that cannot be reached."""
+        for _ in self.qms.pages("Company"):
+            pass
 
 
 def _qms_id(one: Wanted) -> int | None:

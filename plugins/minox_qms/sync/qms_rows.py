@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from include.errors import ContractViolationError
 from include.storage.runs import insist_on_turn
 from include.storage.staging import read_by_key, stage
-from include.wire.text import row_key
+from include.wire.text import plain, row_key
 from minox_qms.hooks.qms import read_row
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class QmsRows:
             rows = chain(rows, self._all())
         found: dict[str, Row] = {}
         for row in rows:
-            code = row.get(self.mapping.code_field)
+            code = self._code_of(row)
             if code in wanted and (code not in found or self.key_of(row) < self.key_of(found[code])):
                 found[code] = row
         return found
@@ -112,5 +113,11 @@ class QmsRows:
 
     def _code_of_raw(self, raw: bytes) -> str | None:
         """Code of a raw row; None when it has none."""
-        code = self._read(raw).get(self.mapping.code_field)
+        return self._code_of(self._read(raw))
+
+    def _code_of(self, row: Row) -> str | None:
+        """Code of a row, which may come as a number; None when it has none."""
+        code = row.get(self.mapping.code_field)
+        if isinstance(code, int | Decimal) and not isinstance(code, bool):
+            return plain(code)
         return code if isinstance(code, str) else None

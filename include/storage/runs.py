@@ -472,7 +472,8 @@ def count_outcomes(engine: sa.Engine, run: Run) -> dict[str, dict[str, int]]:
     with engine.connect() as connection:
         for entity, outcome, records in connection.execute(sa.union_all(single, together)):
             if records:
-                counts.setdefault(entity, {})[outcome] = records
+                of_entity = counts.setdefault(entity, {})
+                of_entity[outcome] = of_entity.get(outcome, 0) + records
     return counts
 
 

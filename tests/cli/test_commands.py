@@ -168,6 +168,15 @@ def test_status(cli: CommandLine, database: sa.Engine) -> None:
     assert link["directions"][0]["entities"][0]["counts"] == {"created": 1, "unchanged": 2}
 
 
+def test_status_tells_of_a_file_that_is_no_link_and_of_the_others(cli: CommandLine, database: sa.Engine) -> None:
+    (cli.links / "kapot.yaml").write_text("minox: {conn_id: m}", encoding="utf-8")
+    out, said = cli.run("status", code=2)
+    assert f"Link {cli.link}" in out
+    assert said.startswith("minox-qms: The link's file kapot.yaml is not valid")
+    out, _ = cli.run("status", "--json", code=2)
+    assert [one["link"] for one in json.loads(out)] == [cli.link]
+
+
 def test_status_tells_silence_and_what_went_wrong(cli: CommandLine, database: sa.Engine) -> None:
     good = whole_run(database, cli.link, "customers")
     new_run(database, cli.link)

@@ -292,15 +292,16 @@ def test_codes_and_texts_that_qms_writes_as_numbers_are_the_same(world: World) -
 def test_an_item_that_qms_has_already_keeps_its_warning(world: World) -> None:
     only(world, "vat_codes", "items")
     give(world, "vat", vat(1))
-    give(world, "item", item("ADV", vat_code=1))
+    give(world, "item_group", item_group(10))
+    give(world, "item", item("ADV", vat_code=1), item("UUR", vat_code=1, group=10))
     good(world.run_master_data())
     said = world.outcomes(entity="items")["items", "ADV"][2]
     assert said
     world.execute("TRUNCATE binding, reference, link_fact, record_current, sync_run CASCADE")
     ran = good(world.run_master_data())
-    assert ran.counts["items"] == {"unchanged": 1}
-    assert world.scalar("SELECT message FROM sync_outcomes WHERE entity = 'items'") == said
-    good(world.run_master_data())
+    assert ran.counts["items"] == {"unchanged": 2}
+    assert world.scalar("SELECT message FROM sync_outcomes WHERE entity = 'items' AND source_key = 'ADV'") == said
+    assert good(world.run_master_data()).counts["items"] == {"unchanged": 2}
     assert world.outcomes(entity="items")["items", "ADV"] == ("unchanged", None, said)
 
 

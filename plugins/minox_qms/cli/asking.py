@@ -21,7 +21,14 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="For machine
 EntityOption: TypeAlias = Annotated[
     str | None, typer.Option("--entity", "-e", help="Only this entity, by any of its names.")
 ]
-LimitOption: TypeAlias = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Rows a page.")]
+ROWS = 100
+MOST_ROWS = 10_000
+LimitOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", "-n", min=1, max=MOST_ROWS, help="Rows a page.", show_default=f"{ROWS}; {MOST_ROWS} with --json"
+    ),
+]
 AfterOption: TypeAlias = Annotated[str | None, typer.Option(help="Go on where a page ended: the mark it ended with.")]
 SinceOption: TypeAlias = Annotated[
     str | None, typer.Option(help="From this moment on: ISO 8601, a date, or an age (90m, 24h, 7d).")
@@ -31,6 +38,13 @@ ByOption: TypeAlias = Annotated[
 ]
 
 _AGES = {"m": dt.timedelta(minutes=1), "h": dt.timedelta(hours=1), "d": dt.timedelta(days=1)}
+
+
+def rows_a_page(limit: int | None, *, as_json: bool) -> int:
+    """The rows of a page: as asked for, else what a person reads, or as many as there can be for a machine."""
+    if limit is not None:
+        return limit
+    return MOST_ROWS if as_json else ROWS
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from minox_qms.cli.asking import (
     instant_of,
     link_named,
     reading,
+    rows_a_page,
     tell_more,
 )
 from minox_qms.cli.errors import LinkOption, told
@@ -30,7 +31,7 @@ def changes(
     key: Annotated[str | None, typer.Option("--key", "-k", help="Only this record.")] = None,
     since: SinceOption = None,
     run: Annotated[str | None, typer.Option(help="Only this run: its number, or Airflow's run id.")] = None,
-    limit: LimitOption = 100,
+    limit: LimitOption = None,
     after: AfterOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -41,7 +42,14 @@ def changes(
     with reading() as connection:
         named = None if run is None else queries.run_named(connection, name, run)
         page = queries.changes(
-            connection, name, entity=which, key=key, since=first, run=named, limit=limit, after=after
+            connection,
+            name,
+            entity=which,
+            key=key,
+            since=first,
+            run=named,
+            limit=rows_a_page(limit, as_json=json),
+            after=after,
         )
     if json:
         print_json({"rows": page.rows, "after": page.after})

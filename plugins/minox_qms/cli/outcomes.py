@@ -17,6 +17,7 @@ from minox_qms.cli.asking import (
     instant_of,
     link_named,
     reading,
+    rows_a_page,
     tell_more,
 )
 from minox_qms.cli.errors import LinkOption, told
@@ -45,7 +46,7 @@ def outcomes(
             "--history/--current", help="What became of them in every run, newest first, or only the latest of each."
         ),
     ] = False,
-    limit: LimitOption = 100,
+    limit: LimitOption = None,
     after: AfterOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -62,7 +63,7 @@ def outcomes(
         number = None if run is None else run_named(connection, name, run).id
         which = Filter(direction, which_entity, outcome, reason, key, number, first)
         found = past_outcomes if history else current_outcomes
-        page = found(connection, name, which, limit=limit, after=after)
+        page = found(connection, name, which, limit=rows_a_page(limit, as_json=json), after=after)
     if json:
         print_json({"rows": page.rows, "after": page.after})
         return

@@ -15,6 +15,7 @@ from minox_qms.cli.asking import (
     entity_named,
     link_named,
     reading,
+    rows_a_page,
     tell_more,
 )
 from minox_qms.cli.errors import LinkOption, told
@@ -34,7 +35,7 @@ def rejections(
     payload: Annotated[
         str | None, typer.Option(metavar="KEY", help="Print the record with this key as it was received.")
     ] = None,
-    limit: LimitOption = 100,
+    limit: LimitOption = None,
     after: AfterOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -47,7 +48,14 @@ def rejections(
             typer.echo(queries.payload_of(connection, name, payload, entity=which) or "")
             return
         page = queries.rejections(
-            connection, name, entity=which, reason=reason, key=key, solved=solved, limit=limit, after=after
+            connection,
+            name,
+            entity=which,
+            reason=reason,
+            key=key,
+            solved=solved,
+            limit=rows_a_page(limit, as_json=json),
+            after=after,
         )
     if json:
         print_json({"rows": page.rows, "after": page.after})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import logging
+from dataclasses import replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -134,14 +135,14 @@ def test_pauses_by_chance_double_on_top_of_what_is_asked(
 ) -> None:
     server.default = lambda _: Reply(429, b"", {"Retry-After": asked})
     with pytest.raises(TransientError, match="429"):
-        make().send(READ, body_of)
+        make(waits=5).send(READ, body_of)
     assert fake_time.sleeps == pauses
 
 
 def test_a_pause_by_chance_has_a_cap(server: FakeServer, make: Callable[..., HttpClient], fake_time: FakeTime) -> None:
     server.default = lambda _: Reply(429, b"", {"Retry-After": "0"})
     with pytest.raises(TransientError, match="429"):
-        make(backoff_cap=1).send(READ, body_of)
+        make(backoff_cap=1, waits=5).send(READ, body_of)
     assert fake_time.sleeps == [0.25, 0.5, 0.5, 0.5]
 
 
@@ -306,6 +307,26 @@ def test_a_link_of_the_same_server_is_followed_as_it_is(server: FakeServer, make
     link = f"{server.url}/list?%24skiptoken=a%20b%27&x=1"
     make().send(Request("GET", link, Kind.READ, "/list"), body_of)
     assert server.seen[0].raw_query == "%24skiptoken=a%20b%27&x=1"
+
+
+def test_the_own_machine_is_one_server_by_whichever_name(server: FakeServer, make: Callable[..., HttpClient]) -> None:
+    make().send(Request("GET", f"http://localhost:{server.port}/list", Kind.READ, "/list"), body_of)
+    assert [seen.path for seen in server.seen] == ["/list"]
+
+
+def test_it_is_told_when_a_request_is_on_its_way(server: FakeServer, make: Callable[..., HttpClient]) -> None:
+    told: list[tuple[str, int]] = []
+    write = replace(
+        WRITE,
+        on_turn=lambda: told.append(("turn", len(server.seen))),
+        on_sent=lambda: told.append(("sent", len(told))),
+    )
+    server.script.append(Reply(429, b"", {"Retry-After": "1"}))
+    server.script.append(Reply(200, b"{}"))
+    client = make()
+    client.send(write, body_of)
+    client.send(READ, body_of)
+    assert told == [("turn", 0), ("sent", 1), ("turn", 1), ("sent", 3)]
 
 
 def test_no_secret_in_errors_or_logs(

@@ -236,9 +236,12 @@ def test_pdf(server: FakeServer, hook: QmsHook) -> None:
     answers(server, {f"GET {ROOT}/Invoice(9001)/Pdf": Reply(200, content)})
     assert hook.pdf(9001) == content
     assert hook.pdf(9002) is None
-    answers(server, {f"GET {ROOT}/Invoice(9001)/Pdf": Reply(200, "<html>")})
-    with pytest.raises(ContractViolationError):
-        hook.pdf(9001)
+    answers(server, {f"GET {ROOT}/Invoice(9001)/Pdf": Reply(200, b"\xef\xbb\xbf\n" + content)})
+    assert hook.pdf(9001) == b"\xef\xbb\xbf\n" + content
+    for other in (b"<html>", b"", b" " * 1024 + content):
+        answers(server, {f"GET {ROOT}/Invoice(9001)/Pdf": Reply(200, other)})
+        with pytest.raises(ContractViolationError):
+            hook.pdf(9001)
     assert calls(server)[0].headers["accept"].startswith("application/pdf")
 
 

@@ -92,7 +92,7 @@ def test_no_redirect_is_followed(
 def test_no_link_to_another_origin_is_followed(server: FakeServer, other: FakeServer, system: str) -> None:
     own, away = f"127.0.0.1:{server.port}", f"127.0.0.1:{other.port}"
     links = [
-        f"http://{away}/list", f"https://{own}/list", f"http://localhost:{server.port}/list", f"http://{own}@{away}/list",
+        f"http://{away}/list", f"https://{own}/list", f"http://localhost:{other.port}/list", f"http://{own}@{away}/list",
         f"http://x@{own}/list", f"http://{away}\\@{own}/list", f"http://{own}\\@{away}/list", f"http://{own}.example/",
         f"http://{own}:80@{away}/", "http:///list", "http://[::1]:1/list", f"http://{own}%2f@{away}/list", "https://",
     ]  # fmt: skip

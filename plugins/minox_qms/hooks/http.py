@@ -73,7 +73,7 @@ class Limits:
     transfer: float = 300
     total: float = 900
     attempts: int = 5
-    waits: int = 5
+    waits: int = 8
     body: int = 64 * 1024 * 1024
     backoff: float = 0.5
     backoff_cap: float = 30

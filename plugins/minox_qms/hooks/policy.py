@@ -5,7 +5,7 @@ Rules (spec, section 4, and the contracts):
 * what was never sent (no connection, no such host, no trusted certificate) may be sent again, whatever it is;
 * 429 means not applied, so it waits and goes again, whatever it is;
 * a read may always be repeated; a write whose outcome is unknown is looked up by its caller, never blindly sent again;
-* 503 with Retry-After counts as not applied for a write that has the same effect twice, else as unknown;
+* 503 with Retry-After makes everything wait; a write that it answers is looked up after that;
 * a 400 concerns one record; 401, 403 and 404 concern the run;
 * a token request may be repeated with the same token: refused at worst, never a loop.
 """

@@ -183,7 +183,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value in ((), {}):
+    if value in (None, "", (), {}):
         return "none"
     if _SHARE_MARK in field.metadata:
         return f"{(value * 100).normalize():f} %"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import sqlalchemy as sa
 
 from include.errors import ConfigurationError
 from include.storage.nearby import near_ones
 from include.storage.tables import booking, staging_preview, sync_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
@@ -45,8 +50,7 @@ def find_invoice(connection: sa.Connection, link: str, name: str) -> int:
         found: int = rows[0].invoice_header_id
         return found
     if rows:
-        several = ", ".join(f"id:{row.invoice_header_id} ({row.invoice_number})" for row in rows)
-        raise ConfigurationError(f"Several invoices of link {link} go by {wanted!r}; say which: {several}.")
+        raise _several(link, wanted, rows)
     numbers = sa.select(booking.c.invoice_number).where(booking.c.link == link)
     near = near_ones(connection, numbers, booking.c.invoice_number, wanted)
     raise UnknownInvoiceError(f"The ledger of link {link} has no invoice {wanted!r}{near}.")
@@ -62,12 +66,15 @@ def foresee_invoice(connection: sa.Connection, link: str, name: str) -> tuple[in
 
     Returns:
         Its InvoiceHeaderId, and its number when that is known; None when it cannot be told.
+
+    Raises:
+        ConfigurationError: Dry runs saw more than one.
     """
     mark, wanted = _read(name)
     number = staging_preview.c.details["invoice_number"].as_string()
     same = {"id": staging_preview.c.source_key == wanted, "number": number == wanted}
-    row = connection.execute(
-        sa.select(staging_preview.c.source_key, number)
+    rows = connection.execute(
+        sa.select(staging_preview.c.source_key, sa.func.max(number))
         .join(sync_run, sync_run.c.id == staging_preview.c.run)
         .where(
             sync_run.c.link == link,
@@ -75,13 +82,22 @@ def foresee_invoice(connection: sa.Connection, link: str, name: str) -> tuple[in
             staging_preview.c.source_key.regexp_match("^[0-9]+$"),
             sa.or_(sa.false(), *(one for key, one in same.items() if mark in {"", key})),
         )
-        .order_by(staging_preview.c.run.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is not None:
-        return int(row[0]), row[1]
-    is_id = mark == "id" and wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:20]) <= _LARGEST_ID
-    return (int(wanted), None) if is_id else None
+        .group_by(staging_preview.c.source_key)
+        .order_by(sa.cast(staging_preview.c.source_key, sa.Numeric))
+        .limit(10)
+    ).all()
+    if len(rows) > 1:
+        raise _several(link, wanted, rows)
+    if rows:
+        return int(rows[0][0]), rows[0][1]
+    is_id = mark == "id" and wanted.isascii() and wanted.isdigit() and len(wanted) < len(str(2**64))
+    return (int(wanted), None) if is_id and 0 < int(wanted) <= _LARGEST_ID else None
+
+
+def _several(link: str, wanted: str, rows: Iterable[Any]) -> ConfigurationError:
+    """Say that a name fits several invoices, given by InvoiceHeaderId and number."""
+    several = ", ".join(f"id:{key} ({number})" for key, number in rows)
+    return ConfigurationError(f"Several invoices of link {link} go by {wanted!r}; say which: {several}.")
 
 
 def _read(name: str) -> tuple[str, str]:

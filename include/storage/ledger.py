@@ -68,16 +68,21 @@ class LedgerRow:
 
     @property
     def was_tried_in_vain(self) -> bool:
-        """Whether its entry went out in more than one run, and Minox neither took nor refused it the last time."""
-        return self.outcome == "failed" and self.attempts > TRIES
+        """Whether its entry went out in more than one run, and Minox neither took nor refused it.
+
+        Whether a run that came to its end before its turn postponed it since does not matter.
+        """
+        is_open = self.state == "open" and self.outcome in {"failed", "postponed"}
+        return is_open and self.attempts > TRIES and self.entry_hash not in {None, self.refused_entry_hash}
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An invoice that has a Minox invoice number, and its debtor."""
+    """An invoice that has a Minox invoice number, its debtor, and whether its entry was sent by the connector."""
 
     invoice_header_id: int
     customer: int | None
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +181,18 @@ def number_holders(
     """
     which = booking.c.minox_number == sa.any_(sa.literal(list(numbers), sa.ARRAY(sa.Integer)))
     rows = connection.execute(
-        sa.select(booking.c.minox_number, booking.c.invoice_header_id, booking.c.customer)
+        sa.select(
+            booking.c.minox_number,
+            booking.c.invoice_header_id,
+            booking.c.customer,
+            booking.c.state.in_(("sending", "booked")),
+        )
         .where(booking.c.link == link, which, booking.c.state.in_(tuple(states)))
         .order_by(booking.c.invoice_header_id)
     )
     found: dict[int, list[Holder]] = {}
-    for number, invoice_header_id, customer in rows:
-        found.setdefault(number, []).append(Holder(invoice_header_id, customer))
+    for number, *holder in rows:
+        found.setdefault(number, []).append(Holder(*holder))
     return found
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 UNCHANGED = "unchanged"
 WRITTEN = ("created", "updated")
+_AS_WRITTEN = (*WRITTEN, UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def finish_entity(
         unchanged: Keys of the records that were found unchanged.
         state: `good`, `held` or `failed`.
         message: Why, when it is not good.
-        warnings: What there is to say of unchanged records, by key; those are noted one by one.
+        warnings: What there is to say of unchanged records, by key; where it was not said yet, it is noted.
     """
     found = set(unchanged)
     if found:
@@ -178,7 +179,7 @@ def finish_entity(
         written = sync_outcome.c.outcome.in_(WRITTEN)
         found.difference_update(connection.scalars(sa.select(sync_outcome.c.source_key).where(mine, written)))
         connection.execute(sa.delete(sync_outcome).where(mine, sa.not_(written)))
-    told = [Outcome(key, UNCHANGED, None, words) for key, words in (warnings or {}).items() if key in found]
+    told = _untold(connection, run, entity, {key: words for key, words in (warnings or {}).items() if key in found})
     note_outcomes(connection, run, entity, told)
     keys = sorted(found.difference(one.source_key for one in told))
     _note_unchanged(connection, run, entity, keys)
@@ -193,6 +194,22 @@ def finish_entity(
         .where(sync_run_entity.c.run == run.id, sync_run_entity.c.entity == entity)
         .values(state=state, counts=counts, message=message, finished_at=sa.func.clock_timestamp())
     )
+
+
+def _untold(connection: sa.Connection, run: Run, entity: str, warnings: dict[str, str]) -> list[Outcome]:
+    """Find the unchanged records of which it is not said yet what there is to say."""
+    if not warnings:
+        return []
+    rows = connection.execute(
+        sa.select(record_current.c.source_key, record_current.c.message).where(
+            record_current.c.link == run.link,
+            record_current.c.entity == entity,
+            record_current.c.source_key == sa.any_(sa.literal(list(warnings), sa.ARRAY(sa.Text))),
+            record_current.c.outcome.in_(_AS_WRITTEN),
+        )
+    )
+    said = dict(rows.all())
+    return [Outcome(key, UNCHANGED, None, words) for key, words in warnings.items() if said.get(key) != words]
 
 
 def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list[str]) -> None:
@@ -227,7 +244,7 @@ def _note_unchanged(connection: sa.Connection, run: Run, entity: str, keys: list
             record_current.c.follows,
         )
     )
-    as_written = record_current.c.outcome.in_((*WRITTEN, UNCHANGED))  # the same values give the same warnings
+    as_written = record_current.c.outcome.in_(_AS_WRITTEN)  # the same values give the same warnings
     connection.execute(
         insert(record_current)
         .from_select(["link", "entity", "source_key", "outcome", "run", "occurred_at", "follows"], missing)

@@ -231,6 +231,7 @@ def past_outcomes(
         query = sa.select(both)
         run, entity, key = both.c.run, both.c.entity, both.c.source_key
     else:
+        query = query.where(sync_outcome.c.outcome != "unchanged")
         run, entity, key = sync_outcome.c.run, sync_outcome.c.entity, sync_outcome.c.source_key
     if after is not None:
         query = query.where(sa.tuple_(run, entity, key) < sa.tuple_(*_mark(after, int, str, str)))

@@ -41,7 +41,7 @@ _LONG_NUMBER = b"0" * MAX_DIGITS
 _LARGE_EXPONENT = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}")
 _ODD_DECIMAL = re.compile(rb'"[-+.0-9eE\s]*(?:[_\\\x80-\xff]|[sS]?_*[nN]_*[aA]_*[nN]|[iI]_*[nN]_*[fF])')
 _HALF_PAIR = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"(?:\\\\)+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,6})?")
 _PLACE = re.compile(r" - at `\$[.]?([^`]*)`$")

@@ -255,6 +255,27 @@ def test_a_number_that_is_booked_for_one_debtor_may_be_in_minox_for_another(worl
     assert world.of(world.run(LATER)) == {"2": "already_booked", "3": "rejected: invoice_number_collision"}
 
 
+@pytest.mark.parametrize("customer", ["10001", "10003"])
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_invoice_whose_debtor_changes_keeps_no_number_that_another_has(
+    world: BookingWorld, customer: str, *, sent: bool
+) -> None:
+    year = ("2026-01-01", "2026-12-31")
+    if not sent:
+        world.type_in(10001, 7)
+    world.add(invoice(1, number="F7"))
+    assert world.of(world.run()) == {"1": "booked" if sent else "already_booked"}
+    world.type_in(10002, 7)
+    second = invoice(2, number="G7", customer_code="10002")
+    world.add(second, at=CHANGED_AT)
+    assert world.of(world.run(LATER)) == {"2": "already_booked"}
+    world.minox.forget_requests()
+    world.change(second, customer_code=customer, at=None)
+    for _ in range(2):
+        assert world.of(world.run(None, dates=year))["2"] == "rejected: invoice_number_collision"
+    assert world.puts() == []
+
+
 def test_one_that_minox_could_not_tell_of_keeps_its_number_from_a_higher_id(world: BookingWorld) -> None:
     world.add(invoice(1, number="F7"), invoice(2, number="G7", customer_code="10002"))
     world.minox.control("POST", "modes", {"page_size": 1})
@@ -276,6 +297,28 @@ def test_an_open_invoice_keeps_its_number_from_a_range_that_leaves_it_out(world:
     in_march = ("2026-03-01", "2026-03-31")
     assert world.of(world.run(None, dates=in_march)) == {"1": "booked", "3": "rejected: invoice_number_collision"}
     assert world.of(world.run(LATER))["2"] == "booked"
+
+
+def test_a_range_goes_by_the_numbers_that_its_invoices_have_now(world: BookingWorld) -> None:
+    world.change_settings(max_run_minutes=0)
+    first = invoice(1, number="F7")
+    world.add(first)
+    assert world.of(world.run()) == {"1": "postponed"}
+    world.change_settings()
+    world.change(first, number="F8", at=None)
+    world.add(invoice(2, number="G7"))
+    assert world.of(world.run(None)) == {"1": "booked", "2": "booked"}
+
+
+def test_a_rejected_invoice_of_a_range_gives_its_number_to_nobody_in_it(world: BookingWorld) -> None:
+    world.change_settings(max_run_minutes=0)
+    world.add(invoice(3, number="F7", invoice_day=dt.date(2026, 1, 15)))
+    assert world.of(world.run()) == {"3": "postponed"}
+    world.change_settings()
+    world.add(invoice(1, number="G7", currency="USD"), invoice(5, number="H7"))
+    found = world.of(world.run(None, dates=("2026-03-01", "2026-03-31")))
+    assert found["5"] == "rejected: invoice_number_collision"
+    assert world.of(world.run(LATER))["3"] == "booked"
 
 
 def test_a_rejected_invoice_holds_no_number(world: BookingWorld) -> None:

@@ -361,6 +361,24 @@ def test_a_restored_ledger_gives_the_number_to_the_one_that_minox_has(world: Boo
     assert world.of(world.run(None)) == {"1": "rejected: invoice_number_collision", "2": "booked"}
 
 
+def test_two_own_batches_under_one_number_stop_no_run(world: BookingWorld) -> None:
+    old, lost = dt.date(2025, 12, 1), "TRUNCATE booking, sync_run, entity_report, daily_sweep CASCADE"
+    in_december = ("2025-12-01", "2025-12-31")
+    world.add(invoice(1, number="F7", invoice_day=old))
+    assert world.of(world.run()) == {"1": "booked"}
+    world.execute(lost)
+    world.add(invoice(2, number="G7", customer_code="10002", invoice_day=old), at="2026-03-02T11:30:00Z")
+    assert world.of(world.run(LATER)) == {"2": "booked"}
+    assert world.of(world.run(None, dates=in_december)) == {"1": "already_booked", "2": "booked"}
+    world.execute(lost)
+    world.add(invoice(9, invoice_day=old), at=None)
+    for _ in range(2):
+        ran = world.run(None, dates=in_december)
+        assert ran.is_good, ran.tasks
+        assert world.of(ran) == {"1": "booked", "2": "already_booked", "9": "booked"}
+    assert len(world.puts()) == 3
+
+
 # -- refused by Minox --------------------------------------------------------------------------------------------------
 
 
@@ -523,6 +541,9 @@ def test_those_that_were_tried_in_vain_in_two_runs_come_last(
     for interval in (MORNING, LATER):
         assert world.run(interval).counts["invoices"] == {"failed": 4}
         assert world.puts(3) == []
+    world.change_settings(minox_concurrency=1, max_run_minutes=0)
+    assert world.run(None).counts["invoices"] == {"postponed": 4}
+    world.change_settings(minox_concurrency=1)
     assert world.of(world.run(AFTER)) == {
         "1": "failed: technical",
         "2": "failed: technical",

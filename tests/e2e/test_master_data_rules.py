@@ -301,6 +301,10 @@ def test_an_item_that_qms_has_already_keeps_its_warning(world: World) -> None:
     ran = good(world.run_master_data())
     assert ran.counts["items"] == {"unchanged": 2}
     assert world.scalar("SELECT message FROM sync_outcomes WHERE entity = 'items' AND source_key = 'ADV'") == said
+    for _ in range(2):
+        change(world, "item", "UUR", description="Anders")
+        good(world.run_master_data())
+    assert len(world.rows("SELECT 1 FROM sync_outcome WHERE outcome = 'unchanged' AND entity = 'items'")) == 1
     assert good(world.run_master_data()).counts["items"] == {"unchanged": 2}
     assert world.outcomes(entity="items")["items", "ADV"] == ("unchanged", None, said)
 

@@ -33,6 +33,7 @@ def connection(**fields: Any) -> Connection:
         ({"host": "localhost", "schema": "https"}, "https://localhost"),
         ({"conn_type": "http", "host": "minox.localhost", "port": 8701}, "http://minox.localhost:8701"),
         ({"conn_type": "https", "host": "127.0.0.1"}, "https://127.0.0.1"),
+        ({"conn_type": "http", "host": "app.minox.nl"}, "https://app.minox.nl"),
         ({"host": "http://0.0.0.0:8701"}, "http://0.0.0.0:8701"),
         ({"host": "http://[::1]:8701"}, "http://[::1]:8701"),
     ],
@@ -51,7 +52,6 @@ def test_addresses(fields: dict[str, Any], address: str) -> None:
         ({"host": "http://app.minox.nl"}, "must use https"),
         ({"host": "app.minox.nl", "schema": "http"}, "must use https"),
         ({"host": "localhost.example", "schema": "http"}, "must use https"),
-        ({"conn_type": "http", "host": "app.minox.nl"}, "must use https"),
         ({"host": "https://a b"}, "not a plain web address"),
         ({"host": "https://[::1"}, "not a plain web address"),
         ({"host": "https://u:p@app.minox.nl"}, "not a plain web address"),
@@ -74,3 +74,10 @@ def test_extra() -> None:
 def test_the_token_address() -> None:
     assert site_of(connection(), "minox", "x").issuer == "https://app.example/oauth/token"
     assert site_of(connection(), "qms", "x").issuer == "https://app.example/api/oauth2/oauth2/token"
+    for other in ("https://APP.example", "https://app.example:443/", "https://app.example/"):
+        assert site_of(connection(host=other), "minox", "x").issuer == "https://app.example/oauth/token"
+    for own in ("http://127.0.0.1:81", "http://localhost:81", "http://[::1]:81", "localhost:81"):
+        assert site_of(connection(host=own), "minox", "x").issuer == "http://localhost:81/oauth/token"
+    assert site_of(connection(host="https://app.example:8443/pre"), "minox", "x").issuer == (
+        "https://app.example:8443/pre/oauth/token"
+    )

@@ -20,6 +20,7 @@ from include.storage.grants import Grant, GrantStore
 from include.storage.stories import people_of
 from include.storage.tables import link_fact, oauth_grant
 from minox_qms.cli import app
+from minox_qms.hooks.address import one_spelling
 from minox_qms.page import sign_ins
 from tests.page import records
 from tests.page.records import LINK
@@ -144,7 +145,7 @@ def test_the_page_says_what_to_do(site: Site, admin: Visitor) -> None:
     for system, url, token in (("minox", site.minox, "/oauth/token"), ("qms", site.qms, "/api/oauth2/oauth2/token")):
         with site.database.begin() as connection:
             mine = oauth_grant.c.conn_id == f"{system}_page"
-            connection.execute(sa.update(oauth_grant).where(mine).values(issuer=url + token))
+            connection.execute(sa.update(oauth_grant).where(mine).values(issuer=one_spelling(url + token)))
     assert "notice" not in admin.page(path)
     with site.database.begin() as connection:
         old = sa.func.clock_timestamp() - dt.timedelta(hours=25)

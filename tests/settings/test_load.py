@@ -190,8 +190,11 @@ def test_a_section_without_anything_has_its_defaults(tmp_path: Path) -> None:
     assert (link.bookings.journal_code, link.bookings.lines) == ("", "single")
 
 
-def test_a_journal_may_be_written_as_a_number(tmp_path: Path) -> None:
-    assert load(tmp_path, {**MINIMAL, "bookings": {"journal_code": 70}}).bookings.journal_code == "70"
+@pytest.mark.parametrize("written", ["70", "070", "0", "0x1F", "12:3", "1_0", "+5"])
+def test_a_journal_is_read_as_it_is_written(tmp_path: Path, written: str) -> None:
+    text = yaml.safe_dump({name: MINIMAL[name] for name in ("minox", "qms")})
+    link = load(tmp_path, f"{text}bookings:\n  journal_code: {written}\n")
+    assert link.bookings.journal_code == ("5" if written == "+5" else written)
 
 
 @pytest.mark.parametrize("content", ["", "just text", "[1, 2]", "minox: [unclosed", "a: b: c"])

@@ -191,6 +191,21 @@ def test_an_invoice_that_a_dry_run_saw_is_excluded_by_its_number(database: sa.En
     assert state_of(database, link, 8).state == "excluded"
 
 
+def test_of_several_that_dry_runs_saw_none_is_excluded_by_chance(database: sa.Engine) -> None:
+    link = new_link()
+    run = new_run(database, link, "qms_to_minox")
+    with database.begin() as connection:
+        for key, number in (("8", "F9"), ("1234", "8"), ("11", "F10"), ("12", "F10")):
+            details = {"invoice_number": number}
+            note_preview(connection, run, "invoices", Outcome(key, "would_book"), position=1, details=details)
+    for name, said in (("8", r"id:8 \(F9\), id:1234 \(8\)"), ("F10", r"id:11 \(F10\), id:12 \(F10\)")):
+        with pytest.raises(ConfigurationError, match=f"say which: {said}"):
+            exclude_invoice(database, link, name, person="anna", reason="Why.", batch_of=batch)
+    assert exclude_invoice(database, link, "id:8", person="anna", reason="Why.", batch_of=batch).source_key == "8"
+    with pytest.raises(ConfigurationError, match="has no invoice"):
+        exclude_invoice(database, link, f"id:{'0' * 19}1{'2' * 20}", person="anna", reason="Why.", batch_of=batch)
+
+
 @pytest.mark.parametrize(("state", "said"), [("booked", "is booked in Minox"), ("sending", "is being sent")])
 def test_what_minox_has_or_may_have_is_not_excluded(database: sa.Engine, state: str, said: str) -> None:
     link = new_link()

@@ -83,12 +83,13 @@ def test_only_one_invoice_of_a_link_goes_out_under_a_number(database: sa.Engine)
             new_invoice(database, link, 2, state=state, minox_number=12)
         new_invoice(database, link, 100 + len(state), state=state, minox_number=100 + len(state))
     with database.connect() as connection:
-        assert ledger.number_holders(connection, link, [12, 13]) == {12: [ledger.Holder(1, None)]}
+        assert ledger.number_holders(connection, link, [12, 13]) == {12: [ledger.Holder(1, None, is_sent=True)]}
         assert ledger.number_holders(connection, link, []) == {}
         assert ledger.number_holders(connection, link, [12], states=("open",)) == {12: [ledger.Holder(14, None)]}
     new_invoice(database, link, 3, state="already_booked", minox_number=12, customer=10002)
     with database.connect() as connection:
-        assert ledger.number_holders(connection, link, [12]) == {12: [ledger.Holder(1, None), ledger.Holder(3, 10002)]}
+        holders = [ledger.Holder(1, None, is_sent=True), ledger.Holder(3, 10002)]
+        assert ledger.number_holders(connection, link, [12]) == {12: holders}
 
 
 def test_what_runs_take_up_and_what_they_leave_alone(database: sa.Engine) -> None:

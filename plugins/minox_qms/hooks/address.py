@@ -66,6 +66,13 @@ def is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
+def one_spelling(url: str) -> str:
+    """Write an address in the one way that stands for all spellings of it: case, usual port, names of this machine."""
+    scheme, host, port = origin(url)
+    usual = {"http": 80, "https": 443}.get(scheme)
+    return f"{scheme}://{host}{'' if port in {None, usual} else f':{port}'}{urlsplit(url).path}"
+
+
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of an address; the usual port of its scheme when it names none.
 

@@ -102,5 +102,10 @@ def _joined(terms: list[str], and_: str | None) -> str:
     return f"({joined}) and {f'({and_})' if ' or ' in and_ else and_}"
 
 
+def fits(field: str, value: str) -> bool:
+    """Tell whether a text is short enough to be looked for in a list."""
+    return _fits(f"{field} eq {literal(value)}")
+
+
 def _fits(expression: str) -> bool:
     return len(encode_query((("$filter", expression),))) <= MAX_QUERY - _ROOM

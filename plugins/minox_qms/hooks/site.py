@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from include.errors import ConfigurationError
-from minox_qms.hooks.address import NAMES, checked_base_url, is_this_machine
+from minox_qms.hooks.address import NAMES, checked_base_url, is_this_machine, one_spelling
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -47,8 +47,8 @@ class Site:
 
     @property
     def issuer(self) -> str:
-        """Address of the token endpoint; a grant is of one issuer."""
-        return self.base_url + TOKEN_PATHS[self.system]
+        """Address of the token endpoint, in one spelling; a grant is of one issuer."""
+        return one_spelling(self.base_url + TOKEN_PATHS[self.system])
 
 
 def site_of(connection: Connection, system: str, conn_id: str) -> Site:
@@ -93,13 +93,15 @@ def _text(extra: object, name: str) -> str:
 
 
 def _address(connection: Connection) -> str:
-    """Put scheme, host, port and path together; https unless host, schema or type says http, or it is this machine."""
+    """Put scheme, host, port and path together; https unless host or schema says http, or it is this machine."""
     host = (connection.host or "").strip()
     try:
         if "://" not in host:
-            said = ((connection.schema or "").strip().lower(), (connection.conn_type or "").strip().lower())
-            usual = "http" if is_this_machine(urlsplit(f"//{host}").hostname or "") else "https"
-            host = f"{next((one for one in said if one in {'http', 'https'}), usual)}://{host}"
+            scheme = (connection.schema or "").strip().lower()
+            if scheme not in {"http", "https"}:
+                is_plain = is_this_machine(urlsplit(f"//{host}").hostname or "") and connection.conn_type != "https"
+                scheme = "http" if is_plain else "https"
+            host = f"{scheme}://{host}"
         parts = urlsplit(host)
         if connection.port and parts.port is None:
             parts = parts._replace(netloc=f"{parts.netloc}:{connection.port}")

@@ -50,14 +50,14 @@ class CloseRunOperator(LinkOperator):
 
     def work(self, settings: LinkSettings, run: Run) -> dict[str, dict[str, int]]:
         """Return the number of records per entity and outcome."""
-        if not run.dry_run and settings.bookings.report_to_qms:
-            told = Reporter(self.engine, self.qms(settings), settings, run).report()
-            log.info("QMS was told of %d records", told)
         if not run.dry_run and self.direction == "qms_to_minox":
             settle_invoices(self.engine, run)
         if not run.dry_run and self.direction == "minox_to_qms":
             settle(self.engine, run, self.entities)
             forget_old_changes(self.engine, run, settings.master_data.history_days)
+        if not run.dry_run and settings.bookings.report_to_qms:
+            told = Reporter(self.engine, self.qms(settings), settings, run).report()
+            log.info("QMS was told of %d records", told)
         bad = failures_of(self.engine, run) if run.dry_run else unfinished_entities(self.engine, run, self.entities)
         for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))

@@ -27,7 +27,7 @@ from minox_qms.sync.invoices import in_booking_order, read_invoices
 from minox_qms.sync.patience import Patience
 from minox_qms.sync.posting import Poster, not_there
 from minox_qms.sync.selection import ENTITY, batch_of, note_sweep
-from minox_qms.sync.verdicts import TO_POST, Examiner, Verdict, collide, is_free
+from minox_qms.sync.verdicts import OPEN, TO_POST, Examiner, Verdict, collide, is_free
 
 V = TypeVar("V")
 
@@ -246,14 +246,19 @@ class BookingRun:
         """Find the open invoices that a run of a range does not take, and whose numbers its own invoices want."""
         if self.plan.from_date is None:
             return {}
+        taken = {one.invoice_header_id for one in verdicts}
         wanted: dict[int, int] = {}
         for one in verdicts:
-            if one.number is not None and one.invoice_header_id is not None:
+            if one.outcome in OPEN and one.number is not None and one.invoice_header_id is not None:
                 wanted[one.number] = min(wanted.get(one.number, one.invoice_header_id), one.invoice_header_id)
         with self.engine.connect() as connection:
             waiting = ledger.number_holders(connection, self.run.link, wanted, states=("open",))
-        first = {number: held[:1] for number, held in waiting.items()}
-        return {number: held for number, held in first.items() if held[0].invoice_header_id < wanted[number]}
+        first = {
+            number: [one for one in held if one.invoice_header_id not in taken] for number, held in waiting.items()
+        }
+        return {
+            number: held[:1] for number, held in first.items() if held and held[0].invoice_header_id < wanted[number]
+        }
 
     def _already_there(self, verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[Verdict]:
         """Find the invoices whose debtor and number Minox has a receivable for.
@@ -276,7 +281,7 @@ class BookingRun:
             place = (one.customer, one.number)
             if place in found:
                 held = holders.get(one.number, [])  # type: ignore[arg-type]  # as above
-                is_taken = any(each.invoice_header_id != one.invoice_header_id for each in held)
+                is_taken = any(each.is_sent and each.invoice_header_id != one.invoice_header_id for each in held)
                 told.append(self._claimed(one, patience, is_taken=is_taken))
             elif (error := existing.failed.get(place)) is not None:  # type: ignore[arg-type]  # as above
                 told.append(self._untold(one, error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from include.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -48,6 +50,6 @@ class Patience:
     def _answers(self) -> bool:
         try:
             self._ask()
-        except ConnectorError:
+        except (ConnectorError, sa.exc.SQLAlchemyError):
             return False
         return True

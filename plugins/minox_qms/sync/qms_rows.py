@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from include.errors import ContractViolationError
 from include.storage.runs import insist_on_turn
 from include.storage.staging import read_by_key, stage
 from include.wire.text import plain, row_key
+from minox_qms.hooks import odata
 from minox_qms.hooks.qms import read_row
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from minox_qms.hooks.qms import QmsHook
 
 Row: TypeAlias = dict[str, Any]
-
-LONGEST_CODE: Final = 1500  # characters of a query string
 
 
 class QmsRows:
@@ -86,7 +84,7 @@ class QmsRows:
     def fresh_by_codes(self, codes: Iterable[str]) -> dict[str, Row]:
         """Find rows by code as QMS has them now; of two with one code, the older one."""
         wanted = set(codes)
-        short = [code for code in wanted if len(quote(code)) <= LONGEST_CODE]
+        short = [code for code in wanted if odata.fits(self.mapping.code_field, code)]
         rows = self._matching(self.mapping.code_field, sorted(short))
         if len(short) < len(wanted):  # too long for a query string: only the whole list can tell
             rows = chain(rows, self._all())

@@ -261,6 +261,7 @@ def collide(verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[V
         verdicts: All verdicts of the run.
         holders: The invoices that have a number in the ledger.
     """
+    verdicts = _booked_once(verdicts)
     places = {number: list(held) for number, held in holders.items()}
     for outcomes in (("booked",), ("already_booked",), OPEN):
         group = [one for one in verdicts if one.outcome in outcomes]
@@ -271,6 +272,23 @@ def collide(verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[V
             if not held or (one.outcome not in OPEN and is_free(one, held)):
                 held.append(Holder(one.invoice_header_id, one.customer))
     return [_collided(one, places) for one in verdicts]
+
+
+def _booked_once(verdicts: list[Verdict]) -> list[Verdict]:
+    """Of several whose batches Minox has under one number, let the ledger book the lower InvoiceHeaderId alone.
+
+    No run sends two; a ledger that was lost in between, or another setting of the number, can make them.
+    """
+    first: dict[int, int] = {}
+    for one in sorted(verdicts, key=lambda verdict: verdict.invoice_header_id or 0):
+        if one.outcome == "booked" and one.number is not None and one.invoice_header_id is not None:
+            first.setdefault(one.number, one.invoice_header_id)
+    return [
+        replace(one, outcome="already_booked")
+        if one.outcome == "booked" and one.number in first and first[one.number] != one.invoice_header_id
+        else one
+        for one in verdicts
+    ]
 
 
 def is_free(one: Verdict, held: list[Holder]) -> bool:
@@ -286,9 +304,9 @@ def _collided(one: Verdict, places: dict[int, list[Holder]]) -> Verdict:
     if one.number is None or one.outcome not in {TO_POST, "rejected", "already_booked"}:
         return one
     held = places.get(one.number, [])
-    if any(each.invoice_header_id == one.invoice_header_id for each in held):
+    others = [each for each in held if each.invoice_header_id != one.invoice_header_id]
+    is_own = len(others) < len(held)
+    if not others or (one.outcome == "already_booked" and (is_own or is_free(one, held))):
         return one
-    if not held or (one.outcome == "already_booked" and is_free(one, held)):
-        return one
-    message = f"Invoice {held[0].invoice_header_id} (InvoiceHeaderId) has the number {one.number} already."
+    message = f"Invoice {others[0].invoice_header_id} (InvoiceHeaderId) has the number {one.number} already."
     return one.rejected(Reason(COLLISION, "InvoiceNumber", message))

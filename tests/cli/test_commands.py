@@ -189,6 +189,14 @@ def test_status_tells_silence_and_what_went_wrong(cli: CommandLine, database: sa
     assert " running (" in out
 
 
+def test_machines_get_all_rows_and_people_a_page(cli: CommandLine, database: sa.Engine) -> None:
+    whole_run(database, cli.link, "customers", [str(number) for number in range(1001, 1131)])
+    assert len(cli.json("outcomes")["rows"]) == 130
+    assert len(cli.json("outcomes", "--limit", "7")["rows"]) == 7
+    assert "1131" not in cli.run("outcomes")[0]
+    assert cli.run("outcomes")[0].count("unchanged") == 100
+
+
 def test_outcomes(cli: CommandLine, database: sa.Engine) -> None:
     whole_run(database, cli.link, "customers", ["5"], [Outcome("1", "rejected", "nameless_debtor", "No name.")])
     run = whole_run(database, cli.link, "customers", ["1", "5"])

@@ -274,6 +274,17 @@ def test_a_field_that_is_coupled_no_more_changes_nothing(world: World) -> None:
     assert world.qms.requests() == []
 
 
+def test_fewer_coupled_fields_keep_nobody_from_asking(world: World) -> None:
+    only(world, customer_extra_fields=["city"])
+    give(world, "customer", customer(10001))
+    good(world.run_master_data())
+    change_in_qms(world, "CustomerCompany", qms_row(world, "CustomerCompany", "10001"), Name="Door QMS")
+    only(world, customer_extra_fields=[])
+    world.execute("UPDATE binding SET reoffer = true")
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1}}
+    assert qms_row(world, "CustomerCompany", "10001")["Name"] == "Jansen B.V."
+
+
 # -- match -------------------------------------------------------------------------------------------------------------
 
 
@@ -338,9 +349,9 @@ def test_a_first_run_on_many_records_reads_qms_once_and_writes_what_differs(worl
     assert other in qms_rows(world, "CustomerCompany", master.OTHER)
 
 
-def test_a_code_longer_than_a_query_is_found_in_the_list(world: World) -> None:
+@pytest.mark.parametrize("long_code", ["é" * 600, "A/" * 400], ids=["letters", "slashes"])
+def test_a_code_longer_than_a_query_is_found_in_the_list(world: World, long_code: str) -> None:
     only(world, "items")
-    long_code = "é" * 600
     row = {
         "ItemCompanyId": "41",
         "ItemCode": long_code,

@@ -203,6 +203,7 @@ def test_without_a_journal_nothing_is_booked(world: BookingWorld) -> None:
     (world.directory / "test.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
     world.add(invoice(1))
     ran = world.run()
+    assert "No journal is set" in str(ran.tasks["book"])
     assert "bookings.journal_code" in str(ran.tasks["book"])
     assert world.of(ran) == {"1": "failed: technical"}
     world.change_settings()
@@ -297,6 +298,15 @@ def test_an_open_invoice_keeps_its_number_from_a_range_that_leaves_it_out(world:
     in_march = ("2026-03-01", "2026-03-31")
     assert world.of(world.run(None, dates=in_march)) == {"1": "booked", "3": "rejected: invoice_number_collision"}
     assert world.of(world.run(LATER))["2"] == "booked"
+
+
+def test_an_open_invoice_with_a_higher_id_keeps_no_number_from_a_range(world: BookingWorld) -> None:
+    world.change_settings(max_run_minutes=0)
+    world.add(invoice(3, number="F7", invoice_day=dt.date(2026, 1, 15)))
+    assert world.of(world.run()) == {"3": "postponed"}
+    world.change_settings()
+    world.add(invoice(2, number="G7"))
+    assert world.of(world.run(None, dates=("2026-03-01", "2026-03-31"))) == {"2": "booked"}
 
 
 def test_a_range_goes_by_the_numbers_that_its_invoices_have_now(world: BookingWorld) -> None:

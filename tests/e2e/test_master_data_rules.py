@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from include.storage.queries import Filter, past_outcomes
 from tests.e2e import master
 from tests.e2e.master import (
     change,
@@ -316,6 +317,9 @@ def test_an_item_that_qms_has_already_keeps_its_warning(world: World) -> None:
         change(world, "item", "UUR", description="Anders")
         good(world.run_master_data())
     assert len(world.rows("SELECT 1 FROM sync_outcome WHERE outcome = 'unchanged' AND entity = 'items'")) == 1
+    with world.database.connect() as connection:
+        history = past_outcomes(connection, "test", Filter())
+    assert "unchanged" not in {row.outcome for row in history.rows}
     assert good(world.run_master_data()).counts["items"] == {"unchanged": 2}
     assert world.outcomes(entity="items")["items", "ADV"] == ("unchanged", None, said)
 

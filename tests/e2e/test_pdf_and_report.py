@@ -275,6 +275,14 @@ def test_a_lost_answer_makes_no_second_row(world: BookingWorld, fault: dict[str,
     assert len(world.states) == 1
 
 
+def test_an_upload_that_failed_is_made_again_in_the_same_run(pdfs: BookingWorld) -> None:
+    pdfs.add(invoice(1))
+    pdfs.minox.spoil(method="POST", path="blob", action="status", status=500, times=1)
+    ran = pdfs.run()
+    assert ran.is_good, ran.tasks
+    assert len(documents(pdfs, 1)) == 1
+
+
 def test_a_task_that_stood_still_before_its_pdf_attaches_and_notes_nothing(
     pdfs: BookingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

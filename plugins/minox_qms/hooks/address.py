@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from include.errors import ConfigurationError
 
 NAMES: Final = {"minox": "Minox", "qms": "QMS"}
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def encode_query(query: tuple[tuple[str, str], ...]) -> str:
@@ -69,8 +70,8 @@ def is_this_machine(host: str) -> bool:
 def one_spelling(url: str) -> str:
     """Write an address in the one way that stands for all spellings of it: case, usual port, names of this machine."""
     scheme, host, port = origin(url)
-    usual = {"http": 80, "https": 443}.get(scheme)
-    return f"{scheme}://{host}{'' if port in {None, usual} else f':{port}'}{urlsplit(url).path}"
+    is_usual = port in {None, _USUAL_PORTS.get(scheme)}
+    return f"{scheme}://{host}{'' if is_usual else f':{port}'}{urlsplit(url).path}"
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
@@ -81,4 +82,4 @@ def origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = "localhost" if is_this_machine(host) else host
-    return parts.scheme, host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, host, parts.port or _USUAL_PORTS.get(parts.scheme)

@@ -109,6 +109,12 @@ _IS_INTENDED = sa.select(
         booking.c.entry_hash == sa.bindparam("of_hash"),
     )
 )
+_FOUND = insert(booking)
+_TAKE_UP = _FOUND.on_conflict_do_update(
+    index_elements=["link", "invoice_header_id"],
+    set_={"read_at": _FOUND.excluded.read_at},
+    where=booking.c.read_at < _FOUND.excluded.read_at,
+)
 _BEGIN_ATTEMPT = insert(booking_attempt).returning(booking_attempt.c.id)
 _END_ATTEMPT = (
     sa.update(booking_attempt)
@@ -249,10 +255,13 @@ def _note(changed: tuple[str, ...], unless: tuple[str, ...], *, is_attempt: bool
 def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
     """Give every invoice that a run has read a row, so that a run that dies leaves none behind that nobody knows.
 
+    Of those that the ledger knows only the time is noted: a copy that was read earlier is not sent from now on, whatever
+    becomes of the run that has read this one.
+
     Args:
         connection: In a transaction.
         link: Name of the link.
-        batches: Batch id by InvoiceHeaderId; those that the ledger knows are left as they are.
+        batches: Batch id by InvoiceHeaderId.
         read_at: When the run began to read QMS.
     """
     rows = [
@@ -269,7 +278,7 @@ def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUI
         for number, batch in batches.items()
     ]
     if rows:
-        connection.execute(insert(booking).on_conflict_do_nothing(), rows)
+        connection.execute(_TAKE_UP, rows)
 
 
 def foresee(

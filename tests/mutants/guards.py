@@ -219,6 +219,17 @@ EXACTLY_ONCE: Final = (
         (f"{_LEDGER}test_an_older_copy_changes_nothing",),
     ),
     Guard(
+        "what a run has read anew is known",
+        "include/storage/ledger.py",
+        "where=booking.c.read_at < _FOUND.excluded.read_at,",
+        "where=sa.false(),",
+        "A run that goes on after a later one died books a copy that was changed since.",
+        (
+            f"{_LEDGER}test_what_is_taken_up_is_known_to_be_read_anew_and_stays_as_it_is",
+            f"{_ONCE}test_an_older_copy_is_not_sent_once_a_later_run_has_read_the_invoice",
+        ),
+    ),
+    Guard(
         "a look-up after a lost answer",
         "plugins/minox_qms/sync/posting.py",
         "found = self.look_up(invoice_header_id, batch)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,18 @@ def test_an_older_copy_changes_nothing(database: sa.Engine) -> None:
     assert _note(database, link, 1, at + HOUR, source_hash="newer")
     row = state_of(database, link, 1)
     assert (row.source_hash, row.state, row.read_at) == ("newer", "rejected", at + HOUR)
+
+
+@pytest.mark.parametrize("state", ["open", "sending", "booked", "rejected", "excluded"])
+def test_what_is_taken_up_is_known_to_be_read_anew_and_stays_as_it_is(database: sa.Engine, state: str) -> None:
+    link, at = new_link(), now(database)
+    assert _note(database, link, 1, at, state=state, message="as it was")
+    for read_at in (at + HOUR, at):
+        with database.begin() as connection:
+            ledger.take_up(connection, link, {1: uuid.uuid4(), 2: uuid.uuid4()}, read_at=read_at)
+    known = state_of(database, link, 1)
+    assert (known.state, known.message, known.read_at) == (state, "as it was", at + HOUR)
+    assert (state_of(database, link, 2).state, state_of(database, link, 2).read_at) == ("open", at + HOUR)
 
 
 def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -> None:

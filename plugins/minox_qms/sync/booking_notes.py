@@ -258,7 +258,8 @@ def outcome_of(one: Verdict) -> Outcome:
     if one.reasons:
         message = one.message or " ".join(reason.message for reason in one.reasons)
         return Outcome(one.key, one.outcome, one.reasons[0].code, message)
-    reason = one.ledger.reason if one.is_stale and one.ledger is not None else REASONS.get(one.outcome)
+    known = one.ledger if one.is_stale else None
+    reason = known.reason if known is not None and known.outcome == one.outcome else REASONS.get(one.outcome)
     return Outcome(one.key, one.outcome, reason, one.message or None)
 
 

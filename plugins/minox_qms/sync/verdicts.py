@@ -164,8 +164,7 @@ class Examiner:
             message = f"Excluded by {known.excluded_by}: {known.excluded_reason}"
             return Verdict(invoice.key, "excluded", message=message, ledger=known, is_news=False)
         if known is not None and known.read_at > self.read_at:
-            outcome = HELD.get(known.state, known.outcome)
-            return Verdict(invoice.key, outcome, message=known.message or "", ledger=known, is_stale=True)
+            return self._stale(invoice, known)
         if known is not None and known.state in {"booked", "sending"}:
             return self._held(invoice, known)
         if invoice.source is None or not is_written_off(invoice.source, self.link.bookings):
@@ -200,6 +199,14 @@ class Examiner:
     def _known(self, invoice: StagedInvoice) -> LedgerRow | None:
         number = invoice.invoice_header_id
         return None if number is None else self.ledger.get(number)
+
+    def _stale(self, invoice: StagedInvoice, known: LedgerRow) -> Verdict:
+        """An invoice that a later run has read anew: what the ledger says of it counts, and this copy does not."""
+        if known.state == "open":
+            message = "A later run has read the invoice anew; this copy of it is not booked."
+            return Verdict(invoice.key, "postponed", message=message, ledger=known, is_stale=True)
+        outcome = HELD.get(known.state, known.outcome)
+        return Verdict(invoice.key, outcome, message=known.message or "", ledger=known, is_stale=True)
 
     def _held(self, invoice: StagedInvoice, known: LedgerRow) -> Verdict:
         """An invoice that Minox has, or may have: it is never sent again."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -11,7 +14,17 @@ from include.errors import ConfigurationError, TransientError
 from include.storage.embedded import ensure_database, start_server
 from include.storage.home import state_directory
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 DATABASE_NAME = "minox_qms"
+
+_OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,  # they hold personal data, and errors are logged
+    "connect_args": {"connect_timeout": 10, "application_name": "minox-qms"},
+}
+_ASKING: WeakKeyDictionary[sa.Engine, sa.Engine] = WeakKeyDictionary()
+_ASKING_LOCK = threading.Lock()
 
 
 def database_url() -> sa.URL:
@@ -34,14 +47,43 @@ def database_url() -> sa.URL:
 
 def engine_from_url(url: sa.URL) -> sa.Engine:
     """Make an engine for a task: few connections, checked before use, that name themselves in `pg_stat_activity`."""
-    return sa.create_engine(
-        url,
-        pool_size=4,
-        max_overflow=8,
-        pool_pre_ping=True,
-        hide_parameters=True,  # they hold personal data, and errors are logged
-        connect_args={"connect_timeout": 10, "application_name": "minox-qms"},
-    )
+    return sa.create_engine(url, pool_size=4, max_overflow=8, pool_pre_ping=True, **_OPTIONS)
+
+
+def ask(engine: sa.Engine, question: sa.Executable, parameters: Mapping[str, Any]) -> Any:
+    """Ask something small that is asked before each request, over one connection that is kept for it.
+
+    The connection is not checked before use, which would be a second question: where it broke, the question is asked
+    again over a new one.
+
+    Args:
+        engine: Of the connector's database.
+        question: One that may be asked twice; what it changes is committed at once.
+        parameters: Of the question.
+
+    Returns:
+        The first column of the first row; None when there is none.
+    """
+    try:
+        return _scalar(engine, question, parameters)
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    return _scalar(engine, question, parameters)
+
+
+def _scalar(engine: sa.Engine, question: sa.Executable, parameters: Mapping[str, Any]) -> Any:
+    with _asking(engine).connect() as connection:
+        return connection.scalar(question, parameters)
+
+
+def _asking(engine: sa.Engine) -> sa.Engine:
+    """The one connection for questions that goes with an engine, and with it."""
+    with _ASKING_LOCK:
+        if engine not in _ASKING:
+            one = {"pool_size": 1, "max_overflow": 0, "pool_reset_on_return": None, "isolation_level": "AUTOCOMMIT"}
+            _ASKING[engine] = sa.create_engine(engine.url, **one, **_OPTIONS)
+        return _ASKING[engine]
 
 
 @functools.cache

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from include.storage.tables import booking, booking_attempt, person_action
+from include.storage.engine import ask
+from include.storage.tables import booking, booking_attempt, person_action, run_claim
 
 if TYPE_CHECKING:
     import uuid
@@ -107,6 +108,9 @@ _IS_INTENDED = sa.select(
         booking.c.invoice_header_id == sa.bindparam("of_id"),
         booking.c.state == "sending",
         booking.c.entry_hash == sa.bindparam("of_hash"),
+        run_claim.c.run == sa.bindparam("of_run"),
+        run_claim.c.link == booking.c.link,
+        run_claim.c.direction == sa.bindparam("of_direction"),
     )
 )
 _FOUND = insert(booking)
@@ -145,9 +149,10 @@ def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set
     return set(connection.scalars(sa.select(booking.c.invoice_header_id).where(booking.c.link == link, which, settled)))
 
 
-def is_intended(connection: sa.Connection, link: str, invoice_header_id: int, entry_hash: str) -> bool:
-    """Tell whether this very entry may still go out."""
-    return bool(connection.scalar(_IS_INTENDED, {"of_link": link, "of_id": invoice_header_id, "of_hash": entry_hash}))
+def is_intended(engine: sa.Engine, run: Run, invoice_header_id: int, entry_hash: str) -> bool:
+    """Tell whether this very entry may still go out, and be sent by this run: no other one has taken over."""
+    of = {"of_link": run.link, "of_direction": run.direction, "of_run": run.id}
+    return bool(ask(engine, _IS_INTENDED, {**of, "of_id": invoice_header_id, "of_hash": entry_hash}))
 
 
 def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
@@ -255,8 +260,8 @@ def _note(changed: tuple[str, ...], unless: tuple[str, ...], *, is_attempt: bool
 def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
     """Give every invoice that a run has read a row, so that a run that dies leaves none behind that nobody knows.
 
-    Of those that the ledger knows only the time is noted: a copy that was read earlier is not sent from now on, whatever
-    becomes of the run that has read this one.
+    Of those that the ledger knows only the time is noted: from now on no copy that was read earlier is sent, whatever
+    becomes of this run.
 
     Args:
         connection: In a transaction.

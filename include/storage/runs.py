@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from include.errors import InvariantError, TransientError
+from include.storage.engine import ask
 from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
 
 if TYPE_CHECKING:
@@ -306,10 +307,9 @@ _HOLDER = sa.select(run_claim.c.run).where(
 _HOLDER_KEPT = _HOLDER.with_for_update(read=True)
 
 
-def holds_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -> bool:
-    """Tell whether the link's direction is this run's, and `keep` it so until the transaction ends."""
-    place = {"of_link": run.link, "of_direction": run.direction}
-    return connection.scalar(_HOLDER_KEPT if keep else _HOLDER, place) == run.id
+def holds_claim(connection: sa.Connection, run: Run) -> bool:
+    """Tell whether the link's direction is this run's, and keep it so until the transaction ends."""
+    return connection.scalar(_HOLDER_KEPT, _direction(run)) == run.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,22 +346,14 @@ def covered_run(connection: sa.Connection, link: str, direction: str, entity: st
     return None if row is None else Covered(*row)
 
 
-def insist_on_claim(connection: sa.Connection, run: Run, *, keep: bool = True) -> None:
-    """See that the link's direction is still this run's.
-
-    Args:
-        connection: Of the connector's database.
-        run: The run.
-        keep: Keep it so until the transaction ends. Without, nothing is written: cheap enough for every request.
+def insist_on_claim(connection: sa.Connection, run: Run) -> None:
+    """See that the link's direction is this run's, and keep it so until the transaction ends.
 
     Raises:
         RunBusyError: Another run has taken over: this one was out of sight too long, and may change nothing more.
     """
-    if not holds_claim(connection, run, keep=keep):
-        raise RunBusyError(
-            f"Another run took over {run.link} ({run.direction}); this one sends and notes nothing more.",
-            system="database",
-        )
+    if not holds_claim(connection, run):
+        raise _overtaken(run)
 
 
 def insist_on_turn(engine: sa.Engine, run: Run) -> None:
@@ -370,8 +362,15 @@ def insist_on_turn(engine: sa.Engine, run: Run) -> None:
     Raises:
         RunBusyError: See `insist_on_claim`.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        insist_on_claim(connection, run, keep=False)
+    if ask(engine, _HOLDER, _direction(run)) != run.id:
+        raise _overtaken(run)
+
+
+def _overtaken(run: Run) -> RunBusyError:
+    return RunBusyError(
+        f"Another run took over {run.link} ({run.direction}); this one sends and notes nothing more.",
+        system="database",
+    )
 
 
 def covered_until(engine: sa.Engine, link: str, direction: str, entity: str) -> str | None:

@@ -55,7 +55,7 @@ RUNS: Final = (
     Guard(
         "whose direction it is",
         "include/storage/runs.py",
-        "return connection.scalar(_HOLDER_KEPT if keep else _HOLDER, place) == run.id",
+        "return connection.scalar(_HOLDER_KEPT, _direction(run)) == run.id",
         "return True",
         "A run that was taken over goes on posting.",
         (f"{_RUNS}test_a_run_knows_whether_the_direction_is_still_its_own",),
@@ -145,16 +145,19 @@ EXACTLY_ONCE: Final = (
     ),
     Guard(
         "the claim when its turn has come",
-        "plugins/minox_qms/sync/posting.py",
-        "insist_on_claim(connection, self.run, keep=False)\n            if not",
-        "if not",
+        "include/storage/ledger.py",
+        '        run_claim.c.run == sa.bindparam("of_run"),\n',
+        "",
         "A task that stood still before its request sends it though another run has taken over.",
-        (f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",),
+        (
+            f"{_LEDGER}test_only_the_very_entry_that_was_intended_may_go_out",
+            f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",
+        ),
     ),
     Guard(
         "the intent when its turn has come",
         "plugins/minox_qms/sync/posting.py",
-        "if not ledger.is_intended(connection, self.run.link, invoice_header_id, entry.content_hash):",
+        "if not ledger.is_intended(self.engine, self.run, invoice_header_id, entry.content_hash):",
         "if False:",
         "A task that stood still before its request sends it though another try of it has gone on.",
         (f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",),

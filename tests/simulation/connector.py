@@ -23,6 +23,7 @@ from cryptography.fernet import Fernet
 
 from include.checks import engine as checks_engine
 from include.settings.link import LinkSettings
+from include.storage import engine as storage_engine
 from include.storage import runs
 from minox_qms import metrics
 from minox_qms.hooks import base, http
@@ -89,6 +90,12 @@ class _OneByOne:
     def map(self, function: Callable[[Any], Any], values: Iterable[Any]) -> Iterator[Any]:
         """Like the built-in, at once."""
         return iter([function(value) for value in values])
+
+    def submit(self, function: Callable[..., Any], *values: Any) -> Future[Any]:
+        """Call the function, at once."""
+        done: Future[Any] = Future()
+        done.set_result(function(*values))
+        return done
 
 
 class _SeededFlights:
@@ -231,6 +238,7 @@ class Connector:
         module(link).find_link = lambda _name: self.settings
         module(link).working = functools.partial(runs.working, sleep=clock.sleep)
         module(runs)._POLL_SECONDS = POLL
+        module(storage_engine)._asking = lambda engine: engine.readers
         module(runs).time = SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep)
         module(book_invoices).BookingRun = functools.partial(BookingRun, clock=clock.monotonic)
         module(attach_pdfs).PdfAttacher = functools.partial(PdfAttacher, clock=clock.monotonic)

@@ -74,15 +74,18 @@ def test_what_is_taken_up_is_known_to_be_read_anew_and_stays_as_it_is(database: 
 
 def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -> None:
     link, at = new_link(), now(database)
+    runs = [new_run(database, link, "qms_to_minox") for _ in range(2)]
+    other = new_run(database, new_link(), "qms_to_minox")
     assert _note(database, link, 1, at, state="sending", entry_hash="this")
-    with database.connect() as connection:
-        assert ledger.is_intended(connection, link, 1, "this")
-        assert not ledger.is_intended(connection, link, 1, "another")
-        assert not ledger.is_intended(connection, link, 2, "this")
-        assert not ledger.is_intended(connection, new_link(), 1, "this")
+    assert not ledger.is_intended(database, runs[0], 1, "this")
+    with working(database, other), working(database, runs[0]):
+        assert ledger.is_intended(database, runs[0], 1, "this")
+        assert not ledger.is_intended(database, runs[0], 1, "another")
+        assert not ledger.is_intended(database, runs[0], 2, "this")
+        assert not ledger.is_intended(database, other, 1, "this")
+        assert not ledger.is_intended(database, runs[1], 1, "this")
     assert _note(database, link, 1, at, state="open")
-    with database.connect() as connection:
-        assert not ledger.is_intended(connection, link, 1, "this")
+    assert not ledger.is_intended(database, runs[0], 1, "this")
 
 
 def test_only_one_invoice_of_a_link_goes_out_under_a_number(database: sa.Engine) -> None:

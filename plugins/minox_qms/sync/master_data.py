@@ -26,7 +26,7 @@ from minox_qms.sync.references import References
 from minox_qms.sync.writes import Written, create, differing, update
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from include.checks.results import StagedRecord
     from include.mapping.mapper import Mapping as EntityMapping
@@ -88,6 +88,7 @@ class MasterDataLoader:
         self.stopped: BaseException | None = None
         self._patience = Patience(self._ask, ASK_AFTER, GIVE_UP_AFTER)
         self._to_write: list[Wanted] = []
+        self._flying: Iterator[Result] = iter(())
 
     def load(self) -> None:
         """Load all accepted records, and give each its outcome.
@@ -96,9 +97,15 @@ class MasterDataLoader:
             ConnectorError: Something failed technically; everything else is done then, and a retry takes up the rest.
         """
         self._prepare()
-        for chunk in read_staged(self.engine, self.run, self.mapping.entity, chunk=CHUNK):
-            self._load_chunk(chunk)
-        self._write_batches(1)
+        with ThreadPoolExecutor(self.link.qms.qms_concurrency) as self._pool:
+            try:
+                for chunk in read_staged(self.engine, self.run, self.mapping.entity, chunk=CHUNK):
+                    self._load_chunk(chunk)
+                self._write_batches(1)
+                self._land()
+            except BaseException as broken:
+                self.stopped = self.stopped or broken  # what has not gone out yet stays
+                raise
         error = self.stopped or self.error
         self.notes.finish(error)
         if error is not None:
@@ -114,6 +121,7 @@ class MasterDataLoader:
 
     def _load_chunk(self, chunk: list[StagedRecord]) -> None:
         """Map a chunk, leave what is unchanged, put aside what is rejected, write the rest."""
+        self._land()
         unchanged: list[Wanted] = []
         to_write: list[Wanted] = []
         rejected: list[tuple[StagedRecord, tuple[Finding, ...]]] = []
@@ -213,18 +221,28 @@ class MasterDataLoader:
         }
 
     def _write(self, batch: list[Wanted]) -> None:
-        """Find the rows of a batch in QMS, write to them side by side, and note what became of each."""
+        """Find the rows of a batch in QMS, and write to them side by side.
+
+        What became of the batch before is noted meanwhile. All that QMS is asked goes through the one pool, so that no
+        more than `qms_concurrency` requests are under way.
+        """
         if self.stopped is not None:
             self._fail([one.record for one in batch], self.stopped)
             return
         try:
-            rows = self._find(batch)
+            rows = self._pool.submit(self._find, batch).result()
         except ConnectorError as error:
             self._fail([one.record for one in batch], error, weight=LIST_FAILED)
             return
-        with ThreadPoolExecutor(self.link.qms.qms_concurrency) as pool:
-            results = list(pool.map(lambda one: self._write_one(one, rows.get(one.key)), batch))
-        self._note_results(results)
+        results = self._pool.map(lambda one: self._write_one(one, rows.get(one.key)), batch)
+        self._land()
+        self._flying = results
+
+    def _land(self) -> None:
+        """Wait for the batch that is under way, and note what became of it."""
+        results, self._flying = list(self._flying), iter(())
+        if results:
+            self._note_results(results)
 
     def _find(self, batch: list[Wanted]) -> dict[str, Row]:
         """Find the rows of a batch by key where it is known, else by code."""
@@ -276,7 +294,8 @@ class MasterDataLoader:
     def _note_refused(self, refused: list[tuple[Wanted, RefusedError]]) -> None:
         """Note refusals; one that was sent with the key of a row that is gone from QMS is an unresolved reference."""
         try:
-            lost = self.references.find_lost(one.values for one, _ in refused)
+            values = [one.values for one, _ in refused]
+            lost = self._pool.submit(self.references.find_lost, values).result()
         except ConnectorError as unread:
             log.warning("Whether QMS still has what refused records refer to could not be read: %s", unread)
             lost = {}

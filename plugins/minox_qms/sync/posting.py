@@ -169,13 +169,11 @@ class Poster:
 
         What it wrote down stays: whoever goes on looks the entry up.
         """
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            insist_on_claim(connection, self.run, keep=False)
-            if not ledger.is_intended(connection, self.run.link, invoice_header_id, entry.content_hash):
-                raise RunBusyError(
-                    f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",
-                    system="database",
-                )
+        if not ledger.is_intended(self.engine, self.run, invoice_header_id, entry.content_hash):
+            raise RunBusyError(
+                f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",
+                system="database",
+            )
 
     def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
         """Look an entry up that may have arrived; None when Minox does not have it."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH = 40
+BATCH = 200
 MAX_REPORTS = 10_000
 GIVE_UP_AFTER = 3
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 
 from include.storage import runs
 from minox_qms.hooks.http import HttpClient
+from minox_qms.sync import master_data
 from minox_qms.sync.loading_notes import LoadingNotes
 from minox_qms.sync.master_data import MasterDataLoader
 from tests.e2e import master
@@ -220,6 +222,44 @@ def test_what_was_written_before_the_bookkeeping_failed_is_not_written_twice(
     conserved(world, again)
     assert world.qms.writes() == []
     assert _codes(world) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_batch_is_noted_while_the_next_one_is_on_its_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(master_data, "WRITE_BATCH", 2)
+    world.configure(qms={"qms_concurrency": 1}, master_data={"entities": master.ALL_OFF})
+    give(world, "customer", *(customer(number) for number in range(1, 6)))
+    world.qms.spoil(method="POST", path="CustomerCompany", nth=3, times=None, action="hold", seconds=60)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(world.run_master_data)
+        deadline = time.monotonic() + 60
+        while world.scalar("SELECT count(*) FROM binding") < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        noted = world.scalar("SELECT count(*) FROM binding")
+        world.qms.heal()
+        world.qms.control("POST", "faults/release")
+        ran = good(running.result(timeout=120))
+    assert noted == 2
+    assert ran.counts == {"customers": {"created": 5}}
+    conserved(world, ran)
+
+
+def test_nothing_more_goes_out_once_the_bookkeeping_has_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(master_data, "WRITE_BATCH", 20)
+
+    def fail(*_: Any) -> None:
+        raise sa.exc.OperationalError("COMMIT", {}, ConnectionError("gone"))
+
+    give(world, "customer", *(customer(number) for number in range(1, 61)))
+    world.qms.spoil(method="POST", path="CustomerCompany", times=None, action="delay", seconds=0.1)
+    with monkeypatch.context() as patched:
+        patched.setattr(LoadingNotes, "note_written", fail)
+        ran = world.run_master_data(run_id="interrupted")
+    assert not ran.is_good
+    assert 20 <= len(_codes(world)) < 40
+    world.qms.heal()
+    again = good(world.run_master_data(run_id="interrupted"))
+    conserved(world, again)
+    assert len(_codes(world)) == 60
 
 
 def test_a_run_that_is_run_again_keeps_what_it_did_and_takes_up_what_is_open(world: World) -> None:

@@ -87,8 +87,9 @@ OUTCOMES: dict[str, Words] = {
         "Iemand heeft bepaald dat de factuur niet geboekt wordt.",
     ),
     "postponed": Words(
-        "The run's time was up before this invoice; the next run goes on with it.",
-        "De tijd van de run was om voordat deze factuur aan de beurt was; de volgende run gaat ermee verder.",
+        "The run's time was up before this invoice, or a later run has read it anew; the next run goes on with it.",
+        "De tijd van de run was om, of een latere run heeft deze factuur opnieuw gelezen; de volgende run gaat ermee "
+        "verder.",
     ),
     "in_doubt": Words(
         "The entry went out and its answer was lost; the next run looks it up before anything is sent again.",

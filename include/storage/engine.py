@@ -50,15 +50,15 @@ def engine_from_url(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, pool_size=4, max_overflow=8, pool_pre_ping=True, **_OPTIONS)
 
 
-def ask(engine: sa.Engine, question: sa.Executable, parameters: Mapping[str, Any]) -> Any:
-    """Ask something small that is asked before each request, over one connection that is kept for it.
+def ask(engine: sa.Engine, question: sa.Select[Any], parameters: Mapping[str, Any]) -> Any:
+    """Ask something small that is asked before each write, over one connection that is kept for it.
 
     The connection is not checked before use, which would be a second question: where it broke, the question is asked
     again over a new one.
 
     Args:
         engine: Of the connector's database.
-        question: One that may be asked twice; what it changes is committed at once.
+        question: It only reads.
         parameters: Of the question.
 
     Returns:
@@ -72,7 +72,7 @@ def ask(engine: sa.Engine, question: sa.Executable, parameters: Mapping[str, Any
     return _scalar(engine, question, parameters)
 
 
-def _scalar(engine: sa.Engine, question: sa.Executable, parameters: Mapping[str, Any]) -> Any:
+def _scalar(engine: sa.Engine, question: sa.Select[Any], parameters: Mapping[str, Any]) -> Any:
     with _asking(engine).connect() as connection:
         return connection.scalar(question, parameters)
 

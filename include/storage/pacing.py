@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from include.storage.engine import ask
 from include.storage.tables import request_pacing
 
 if TYPE_CHECKING:
@@ -65,11 +64,11 @@ class Pacing:
         if per_second <= 0:
             raise ValueError("requests per second must be above 0")
         given = {"of_key": key, "step": (1 + SLACK) / per_second}
-        wait = ask(self._engine(), _take(), given)
-        if wait is None:
-            with self._connect() as connection:
+        with self._connect() as connection:
+            wait = connection.scalar(_take(), given)
+            if wait is None:
                 self._add(connection, key)
-            wait = ask(self._engine(), _take(), given)
+                wait = connection.scalar(_take(), given)
         return max(0.0, wait or 0.0)
 
     def block_for(self, key: str, seconds: float) -> None:

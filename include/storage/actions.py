@@ -108,8 +108,8 @@ def reoffer_invoices(
     """
     done = []
     with engine.begin() as connection:
-        for name in names:
-            row = _locked(connection, link, name)
+        ids = {find_invoice(connection, link, name) for name in names}
+        for row in [_locked(connection, link, f"id:{one}") for one in sorted(ids)]:  # in one order, as runs take them
             if row.state in _HELD:
                 raise ConfigurationError(f"Invoice {_name(row)} {_HELD[row.state]}.")
             if row.state == "excluded":

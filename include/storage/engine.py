@@ -81,8 +81,8 @@ def _asking(engine: sa.Engine) -> sa.Engine:
     """The one connection for questions that goes with an engine, and with it."""
     with _ASKING_LOCK:
         if engine not in _ASKING:
-            one = {"pool_size": 1, "max_overflow": 0, "pool_reset_on_return": None, "isolation_level": "AUTOCOMMIT"}
-            _ASKING[engine] = sa.create_engine(engine.url, **one, **_OPTIONS)
+            one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 15, "pool_reset_on_return": None}
+            _ASKING[engine] = sa.create_engine(engine.url, isolation_level="AUTOCOMMIT", **one, **_OPTIONS)
         return _ASKING[engine]
 
 

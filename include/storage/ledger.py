@@ -12,6 +12,9 @@
 | `excluded` | a person said not to book it | no |
 
 A partial unique index keeps two invoices of a link from going out under one number.
+
+`read_at` is when the copy was read that was judged last, `staged_at` when the newest one was. Where they differ a run
+died or failed before it could judge: the next one takes the invoice up whatever its state, and no older copy goes out.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from include.storage.runs import Run
 
 OPEN_STATES = ("open", "sending", "rejected", "refused")
+DONE_STATES = ("booked", "already_booked", "skipped")
 HOLDING_STATES = ("sending", "booked", "already_booked")
 TRIES = 3
 """How often an entry whose answer is lost goes out in one run."""
@@ -63,6 +67,7 @@ class LedgerRow:
     reoffer: bool
     attempts: int
     read_at: dt.datetime
+    staged_at: dt.datetime
     pdf_state: str | None
     excluded_by: str | None
     excluded_reason: str | None
@@ -108,6 +113,7 @@ _IS_INTENDED = sa.select(
         booking.c.invoice_header_id == sa.bindparam("of_id"),
         booking.c.state == "sending",
         booking.c.entry_hash == sa.bindparam("of_hash"),
+        booking.c.staged_at <= sa.bindparam("of_copy"),
         run_claim.c.run == sa.bindparam("of_run"),
         run_claim.c.link == booking.c.link,
         run_claim.c.direction == sa.bindparam("of_direction"),
@@ -116,8 +122,8 @@ _IS_INTENDED = sa.select(
 _FOUND = insert(booking)
 _TAKE_UP = _FOUND.on_conflict_do_update(
     index_elements=["link", "invoice_header_id"],
-    set_={"read_at": _FOUND.excluded.read_at},
-    where=booking.c.read_at < _FOUND.excluded.read_at,
+    set_={"staged_at": _FOUND.excluded.staged_at},
+    where=booking.c.staged_at < _FOUND.excluded.staged_at,
 )
 _BEGIN_ATTEMPT = insert(booking_attempt).returning(booking_attempt.c.id)
 _END_ATTEMPT = (
@@ -135,11 +141,16 @@ def rows_of(connection: sa.Connection, link: str, ids: Iterable[int]) -> dict[in
 
 
 def open_ids(connection: sa.Connection, link: str) -> list[int]:
-    """InvoiceHeaderIds of the invoices that every run takes up again, and once more those that were just excluded."""
+    """InvoiceHeaderIds of the invoices that every run takes up again.
+
+    Once more also those that were just excluded, and those whose newest copy was staged and not judged.
+    """
     mine = sa.select(booking.c.invoice_header_id).where(booking.c.link == link)
     just_excluded = mine.where(booking.c.state == "excluded", booking.c.outcome != "excluded")
-    # two questions, each with an index of its own: one that joins them reads the whole ledger
-    return sorted(connection.scalars(sa.union_all(mine.where(booking.c.state.in_(OPEN_STATES)), just_excluded)))
+    not_judged = mine.where(booking.c.staged_at > booking.c.read_at, booking.c.state.in_(DONE_STATES))
+    # three questions, each with an index of its own: one that joins them reads the whole ledger
+    questions = (mine.where(booking.c.state.in_(OPEN_STATES)), just_excluded, not_judged)
+    return sorted(connection.scalars(sa.union_all(*questions)))
 
 
 def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set[int]:
@@ -149,9 +160,17 @@ def settled_ids(connection: sa.Connection, link: str, ids: Iterable[int]) -> set
     return set(connection.scalars(sa.select(booking.c.invoice_header_id).where(booking.c.link == link, which, settled)))
 
 
-def is_intended(engine: sa.Engine, run: Run, invoice_header_id: int, entry_hash: str) -> bool:
-    """Tell whether this very entry may still go out, and be sent by this run: no other one has taken over."""
-    of = {"of_link": run.link, "of_direction": run.direction, "of_run": run.id}
+def is_intended(engine: sa.Engine, run: Run, invoice_header_id: int, entry_hash: str, *, read_at: dt.datetime) -> bool:
+    """Tell whether this very entry may still go out.
+
+    Args:
+        engine: Of the connector's database.
+        run: The run that would send it; another one may have taken over.
+        invoice_header_id: Of the invoice.
+        entry_hash: Of the entry.
+        read_at: When the run began to read QMS; another one may have staged the invoice since.
+    """
+    of = {"of_link": run.link, "of_direction": run.direction, "of_run": run.id, "of_copy": read_at}
     return bool(ask(engine, _IS_INTENDED, {**of, "of_id": invoice_header_id, "of_hash": entry_hash}))
 
 
@@ -216,6 +235,7 @@ def note(
     read_at: dt.datetime,
     unless: Iterable[str] = (),
     is_attempt: bool = False,
+    is_judged: bool = True,
 ) -> bool:
     """Write what is known of an invoice now; a copy read earlier than the one the ledger knows changes nothing.
 
@@ -226,13 +246,15 @@ def note(
         values: Columns of `booking` to write, `batch_id` and `outcome` at least; a new row is `open` by default.
         read_at: When the run began to read QMS.
         unless: States in which nothing is written.
-        is_attempt: The entry goes out once more.
+        is_attempt: The entry goes out once more; nothing is written when a newer copy was staged.
+        is_judged: This copy of the invoice got its outcome. Without, the next run looks at it again.
 
     Returns:
         Whether it was written.
     """
-    row = {"state": "open", **values, "link": link, "invoice_header_id": invoice_header_id, "read_at": read_at}
-    changed = [*values, "read_at"]
+    key = {"link": link, "invoice_header_id": invoice_header_id}
+    row = {"state": "open", **values, **key, "read_at": read_at, "staged_at": read_at}
+    changed = [*values, "read_at"] if is_judged else [*values]
     if is_attempt:
         row["attempts"] = 1
     computed = {name: value for name, value in row.items() if isinstance(value, sa.ClauseElement)}
@@ -250,18 +272,20 @@ def _note(changed: tuple[str, ...], unless: tuple[str, ...], *, is_attempt: bool
     new: dict[str, sa.ColumnElement[Any]] = {name: statement.excluded[name] for name in changed}
     if is_attempt:
         new["attempts"] = booking.c.attempts + 1
+    is_newest = [booking.c.read_at <= statement.excluded.read_at]
+    if is_attempt:
+        is_newest.append(booking.c.staged_at <= statement.excluded.read_at)
     return statement.on_conflict_do_update(
         index_elements=["link", "invoice_header_id"],
         set_={**new, "updated_at": sa.func.clock_timestamp()},
-        where=sa.and_(booking.c.read_at <= statement.excluded.read_at, booking.c.state.not_in(unless)),
+        where=sa.and_(*is_newest, booking.c.state.not_in(unless)),
     ).returning(booking.c.invoice_header_id)
 
 
 def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
     """Give every invoice that a run has read a row, so that a run that dies leaves none behind that nobody knows.
 
-    Of those that the ledger knows only the time is noted: from now on no copy that was read earlier is sent, whatever
-    becomes of this run.
+    Of those that the ledger knows only that is noted, in the order of their ids, as people's actions take them.
 
     Args:
         connection: In a transaction.
@@ -275,12 +299,13 @@ def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUI
             "invoice_header_id": number,
             "batch_id": batch,
             "read_at": read_at,
+            "staged_at": read_at,
             "state": "open",
             "outcome": "failed",
             "reason": "technical",
             "message": "The run stopped before this invoice.",
         }
-        for number, batch in batches.items()
+        for number, batch in sorted(batches.items())
     ]
     if rows:
         connection.execute(_TAKE_UP, rows)
@@ -296,6 +321,7 @@ def foresee(
         "invoice_number": invoice_number,
         "batch_id": batch,
         "read_at": NOW,
+        "staged_at": NOW,
         "state": "open",
         "outcome": "excluded",
     }

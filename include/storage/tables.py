@@ -259,6 +259,7 @@ booking = sa.Table(
     sa.Column("excluded_by", sa.Text),
     sa.Column("excluded_reason", sa.Text),
     _instant("read_at", nullable=False),
+    _instant("staged_at", now=True),
     _instant("first_seen", now=True),
     _instant("refused_at"),
     _instant("booked_at"),
@@ -290,6 +291,7 @@ booking = sa.Table(
     sa.Index("ix_booking_link_total", "link", "total"),
     sa.Index("ix_booking_link_updated_at", "link", "updated_at"),
     sa.Index("ix_booking_excluded", "link", postgresql_where=sa.text("state = 'excluded'")),
+    sa.Index("ix_booking_not_judged", "link", postgresql_where=sa.text("staged_at > read_at")),
     sa.Index("ix_booking_pdf", "link", postgresql_where=sa.text("pdf_state IN ('pending', 'sending', 'failed')")),
 )
 

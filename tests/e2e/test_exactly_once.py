@@ -702,6 +702,7 @@ def test_a_task_that_stood_still_before_its_put_sends_nothing(
     monkeypatch.setattr(HttpClient, "await_turn", stand_still)
     ran = world.run()
     assert overtaken == [by]
+    assert ("took over" in str(ran.tasks["book"])) == (by == "another run")
     assert not ran.is_good
     assert world.puts() == []
     assert world.ledger(1).state == ("sending" if by == "another run" else "booked")
@@ -754,6 +755,81 @@ def test_an_older_copy_is_not_sent_once_a_later_run_has_read_the_invoice(
     assert world.ledger(1).customer == 10001
 
 
+@pytest.mark.parametrize("what", ["already_booked", "skipped", "booked"])
+def test_a_change_that_two_runs_have_read_and_the_later_one_died_over_is_not_lost(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    _settled_and_changed(world, what)
+
+    def die(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "book", die)
+        with pytest.raises(SystemExit):
+            world.run(LATER, run_id="older")
+        with pytest.raises(SystemExit):
+            world.run(None, run_id="range")
+    older = world.retry(Ran("qms_invoices__test", "older", {}, {}), "book", "attach_pdfs", "close_run")
+    assert world.of(older) == {"1": "changed_after_booking" if what == "booked" else "postponed"}
+    assert world.of(world.run(AFTER)) == {"1": "booked"}
+    assert world.of(world.run(("2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z"))) == {}
+
+
+@pytest.mark.parametrize("what", ["already_booked", "skipped"])
+def test_a_change_that_was_read_while_minox_was_away_is_not_lost(world: BookingWorld, what: str) -> None:
+    _settled_and_changed(world, what)
+    world.minox.spoil(method="GET", times=None, action="status", status=500)
+    away = world.run(LATER)
+    assert world.of(away) == {"1": "failed: technical"}
+    world.minox.heal()
+    assert world.of(world.run(AFTER)) == {"1": "booked"}
+
+
+def _settled_and_changed(world: BookingWorld, what: str) -> None:
+    """An invoice that the ledger is done with, changed in QMS so that it is to be booked, or was booked otherwise."""
+    one = invoice(1)
+    if what == "already_booked":
+        world.type_in(10001, number_of(1))
+        world.add(one)
+        changes: dict[str, Any] = {"number": "F2026-0077"}
+    elif what == "skipped":
+        changes = {"number": one.number, "lines": one.lines}
+        one = replace(one, number="Afgeboekte factuur: 1", lines=[])
+        world.add(one)
+    else:
+        world.add(one)
+        changes = {"customer_code": "10002"}
+    assert world.of(world.run(MORNING)) == {"1": what}
+    world.change(one, at=CHANGED_AT, **changes)
+
+
+def test_an_invoice_that_a_later_run_has_read_anew_keeps_its_number(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    february = dt.date(2026, 2, 10)
+    same = invoice(2, number="G2026-0001", customer_code="10002", invoice_day=february, day=february)
+    world.add(invoice(1), same)
+
+    def die(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "book", die)
+        for options in (
+            {"run_id": "older"},
+            {"interval": None, "run_id": "range", "dates": ("2026-03-01", "2026-03-31")},
+        ):
+            with pytest.raises(SystemExit):
+                world.run(**options)
+    older = world.retry(Ran("qms_invoices__test", "older", {}, {}), "book", "attach_pdfs", "close_run")
+    assert world.of(older) == {"1": "postponed", "2": "rejected: invoice_number_collision"}
+    world.run(LATER)
+    assert world.of()["1"] == "booked"
+
+
 def test_an_older_copy_is_not_sent_once_the_ledger_knows_a_later_one(
     world: BookingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -765,5 +841,5 @@ def test_an_older_copy_is_not_sent_once_the_ledger_knows_a_later_one(
         world.execute("UPDATE booking SET read_at = read_at + interval '1 hour' WHERE invoice_header_id = 1")
 
     monkeypatch.setattr(BookingRun, "_check_preconditions", learn_meanwhile)
-    assert world.of(world.run()) == {"1": "postponed", "2": "booked"}
+    assert world.of(world.run()) == {"1": "failed: technical", "2": "booked"}
     assert world.puts(1) == []

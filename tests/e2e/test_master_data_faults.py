@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -241,6 +242,29 @@ def test_a_batch_is_noted_while_the_next_one_is_on_its_way(world: World, monkeyp
     assert noted == 2
     assert ran.counts == {"customers": {"created": 5}}
     conserved(world, ran)
+
+
+@pytest.mark.parametrize("error", [sa.exc.OperationalError("SELECT", {}, ConnectionError("gone")), KeyError("a bug")])
+def test_a_batch_under_way_is_noted_though_the_next_one_cannot_begin(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(master_data, "WRITE_BATCH", 20)
+    give(world, "customer", *(customer(number) for number in range(1, 61)))
+    find, asked = MasterDataLoader._find, itertools.count(1)
+
+    def find_once(self: MasterDataLoader, batch: Any) -> Any:
+        if next(asked) == 2:
+            raise error
+        return find(self, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MasterDataLoader, "_find", find_once)
+        ran = world.run_master_data(run_id="interrupted")
+    assert not ran.is_good
+    assert ran.counts == {"customers": {"created": 20, "failed": 40}}
+    again = good(world.run_master_data(run_id="interrupted"))
+    assert again.counts == {"customers": {"created": 60}}
+    conserved(world, again)
 
 
 def test_nothing_more_goes_out_once_the_bookkeeping_has_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

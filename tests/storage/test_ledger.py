@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from include.storage.runs import Run
 
 HOUR = dt.timedelta(hours=1)
+_INTENT = {"batch_id": batch_id(1, 2, 3, 4), "state": "sending", "outcome": "in_doubt"}
 
 
 def _note(engine: sa.Engine, link: str, number: int, at: dt.datetime, **values: Any) -> bool:
@@ -61,15 +64,69 @@ def test_an_older_copy_changes_nothing(database: sa.Engine) -> None:
 
 
 @pytest.mark.parametrize("state", ["open", "sending", "booked", "rejected", "excluded"])
-def test_what_is_taken_up_is_known_to_be_read_anew_and_stays_as_it_is(database: sa.Engine, state: str) -> None:
+def test_what_is_taken_up_is_known_to_be_staged_and_stays_as_it_is(database: sa.Engine, state: str) -> None:
     link, at = new_link(), now(database)
     assert _note(database, link, 1, at, state=state, message="as it was")
     for read_at in (at + HOUR, at):
         with database.begin() as connection:
             ledger.take_up(connection, link, {1: uuid.uuid4(), 2: uuid.uuid4()}, read_at=read_at)
     known = state_of(database, link, 1)
-    assert (known.state, known.message, known.read_at) == (state, "as it was", at + HOUR)
-    assert (state_of(database, link, 2).state, state_of(database, link, 2).read_at) == ("open", at + HOUR)
+    assert (known.state, known.message, known.read_at, known.staged_at) == (state, "as it was", at, at + HOUR)
+    new = state_of(database, link, 2)
+    assert (new.state, new.read_at, new.staged_at) == ("open", at + HOUR, at + HOUR)
+
+
+def test_an_older_copy_is_not_intended(database: sa.Engine) -> None:
+    link, at = new_link(), now(database)
+    with database.begin() as connection:
+        ledger.take_up(connection, link, {1: uuid.uuid4()}, read_at=at)
+        assert not ledger.note(connection, link, 1, _INTENT, read_at=at - HOUR, is_attempt=True)
+        assert ledger.note(connection, link, 1, _INTENT, read_at=at, is_attempt=True)
+    assert state_of(database, link, 1).attempts == 1
+
+
+def test_what_is_done_is_taken_up_again_until_its_newest_copy_was_judged(database: sa.Engine) -> None:
+    link, at = new_link(), now(database)
+    for number, state in enumerate(("booked", "already_booked", "skipped", "excluded"), 1):
+        assert _note(database, link, number, at, state=state, outcome=state)
+    later = {number: uuid.uuid4() for number in (1, 2, 3, 4)}
+
+    def taken_up() -> list[int]:
+        with database.connect() as connection:
+            return ledger.open_ids(connection, link)
+
+    assert taken_up() == []
+    with database.begin() as connection:
+        ledger.take_up(connection, link, later, read_at=at + HOUR)
+        row = {"batch_id": later[1], "outcome": "failed"}
+        assert ledger.note(connection, link, 1, row, read_at=at + HOUR, is_judged=False)
+    assert taken_up() == [1, 2, 3]
+    for number in (1, 2, 3):
+        assert _note(database, link, number, at + HOUR)
+    assert taken_up() == []
+
+
+def test_what_is_taken_up_waits_for_people_in_the_order_of_its_ids(database: sa.Engine) -> None:
+    link, at = new_link(), now(database)
+    batches = {2: uuid.uuid4(), 1: uuid.uuid4()}
+    lock = sa.select(booking.c.state).where(booking.c.link == link).with_for_update()
+    with database.begin() as connection:
+        ledger.take_up(connection, link, batches, read_at=at)
+
+    def stage() -> None:
+        with database.begin() as connection:
+            ledger.take_up(connection, link, batches, read_at=at + HOUR)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            connection.execute(lock.where(booking.c.invoice_header_id == 1))
+            staging = pool.submit(stage)
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            deadline = time.monotonic() + 30
+            while connection.execute(sa.text(waits)).first() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            connection.execute(lock.where(booking.c.invoice_header_id == 2))
+        staging.result(timeout=30)
 
 
 def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -> None:
@@ -77,15 +134,16 @@ def test_only_the_very_entry_that_was_intended_may_go_out(database: sa.Engine) -
     runs = [new_run(database, link, "qms_to_minox") for _ in range(2)]
     other = new_run(database, new_link(), "qms_to_minox")
     assert _note(database, link, 1, at, state="sending", entry_hash="this")
-    assert not ledger.is_intended(database, runs[0], 1, "this")
+    assert not ledger.is_intended(database, runs[0], 1, "this", read_at=at)
     with working(database, other), working(database, runs[0]):
-        assert ledger.is_intended(database, runs[0], 1, "this")
-        assert not ledger.is_intended(database, runs[0], 1, "another")
-        assert not ledger.is_intended(database, runs[0], 2, "this")
-        assert not ledger.is_intended(database, other, 1, "this")
-        assert not ledger.is_intended(database, runs[1], 1, "this")
+        assert ledger.is_intended(database, runs[0], 1, "this", read_at=at)
+        assert not ledger.is_intended(database, runs[0], 1, "this", read_at=at - HOUR)
+        assert not ledger.is_intended(database, runs[0], 1, "another", read_at=at)
+        assert not ledger.is_intended(database, runs[0], 2, "this", read_at=at)
+        assert not ledger.is_intended(database, other, 1, "this", read_at=at)
+        assert not ledger.is_intended(database, runs[1], 1, "this", read_at=at)
     assert _note(database, link, 1, at, state="open")
-    assert not ledger.is_intended(database, runs[0], 1, "this")
+    assert not ledger.is_intended(database, runs[0], 1, "this", read_at=at)
 
 
 def test_only_one_invoice_of_a_link_goes_out_under_a_number(database: sa.Engine) -> None:
@@ -224,6 +282,6 @@ def test_a_run_that_dies_leaves_no_invoice_that_nobody_knows(database: sa.Engine
     with database.begin() as connection:
         ledger.take_up(connection, link, {number: batch_id(1, 2, 3, number) for number in (1, 2)}, read_at=at)
         ledger.take_up(connection, link, {}, read_at=at)
-        assert ledger.open_ids(connection, link) == [2]
+        assert ledger.open_ids(connection, link) == [1, 2]  # whether the booked one has changed is not known yet
     assert state_of(database, link, 1).state == "booked"
     assert (state_of(database, link, 2).outcome, state_of(database, link, 2).read_at) == ("failed", at)

@@ -67,7 +67,7 @@ class BookingNotes:
         for start in range(0, len(verdicts), CHUNK):
             part = verdicts[start : start + CHUNK]
             with self.engine.begin() as connection:
-                for one in part:
+                for one in sorted(part, key=lambda verdict: verdict.invoice_header_id or 0):  # as people take them
                     if not one.is_stale:
                         self._ledger(connection, one)
                 note_outcomes(connection, self.run, ENTITY, [outcome_of(one) for one in part])
@@ -163,7 +163,8 @@ class BookingNotes:
             "reasons": [{"code": each.code, "field": each.field, "message": each.message} for each in one.reasons],
             "batch_id": batch_of(self.link, number),
         }
-        written = ledger.note(connection, self.run.link, number, values, read_at=self.read_at)
+        is_judged = one.outcome != "failed"
+        written = ledger.note(connection, self.run.link, number, values, read_at=self.read_at, is_judged=is_judged)
         if not written:
             return
         if one.outcome == "booked" and not was_booked:
@@ -231,7 +232,11 @@ def settle_invoices(engine: sa.Engine, run: Run) -> None:
 
 
 def keep_held(connection: sa.Connection, run: Run) -> None:
-    """Call no invoice of a run failed that Minox has, or may have: the ledger knows better."""
+    """Call no invoice of a run failed that Minox has, or may have: the ledger knows better.
+
+    One that somebody booked by hand is such only as long as it was not changed since, which its turn would have shown.
+    """
+    is_known = sa.or_(booking.c.state != "already_booked", booking.c.staged_at <= booking.c.read_at)
     rows = connection.execute(
         sa.select(sync_outcome.c.source_key, booking.c.state, booking.c.message).where(
             sync_outcome.c.run == run.id,
@@ -240,6 +245,7 @@ def keep_held(connection: sa.Connection, run: Run) -> None:
             booking.c.link == run.link,
             sa.cast(booking.c.invoice_header_id, sa.Text) == sync_outcome.c.source_key,
             booking.c.state.in_(HELD),
+            is_known,
         )
     ).all()
     outcomes = [Outcome(row.source_key, HELD[row.state], REASONS.get(HELD[row.state]), row.message) for row in rows]
@@ -258,8 +264,7 @@ def outcome_of(one: Verdict) -> Outcome:
     if one.reasons:
         message = one.message or " ".join(reason.message for reason in one.reasons)
         return Outcome(one.key, one.outcome, one.reasons[0].code, message)
-    known = one.ledger if one.is_stale else None
-    reason = known.reason if known is not None and known.outcome == one.outcome else REASONS.get(one.outcome)
+    reason = one.ledger.reason if one.is_stale and one.ledger is not None else REASONS.get(one.outcome)
     return Outcome(one.key, one.outcome, reason, one.message or None)
 
 

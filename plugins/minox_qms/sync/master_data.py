@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ class MasterDataLoader:
         self.stopped: BaseException | None = None
         self._patience = Patience(self._ask, ASK_AFTER, GIVE_UP_AFTER)
         self._to_write: list[Wanted] = []
-        self._flying: Iterator[Result] = iter(())
+        self._flying: deque[Iterator[Result]] = deque()
 
     def load(self) -> None:
         """Load all accepted records, and give each its outcome.
@@ -105,6 +106,7 @@ class MasterDataLoader:
                 self._land()
             except BaseException as broken:
                 self.stopped = self.stopped or broken  # what has not gone out yet stays
+                self._land_what_can_be()
                 raise
         error = self.stopped or self.error
         self.notes.finish(error)
@@ -234,15 +236,20 @@ class MasterDataLoader:
         except ConnectorError as error:
             self._fail([one.record for one in batch], error, weight=LIST_FAILED)
             return
-        results = self._pool.map(lambda one: self._write_one(one, rows.get(one.key)), batch)
-        self._land()
-        self._flying = results
+        self._flying.append(self._pool.map(lambda one: self._write_one(one, rows.get(one.key)), batch))
+        self._land(but=1)
 
-    def _land(self) -> None:
-        """Wait for the batch that is under way, and note what became of it."""
-        results, self._flying = list(self._flying), iter(())
-        if results:
-            self._note_results(results)
+    def _land(self, but: int = 0) -> None:
+        """Wait for the batches that are under way, all but the latest, and note what became of them."""
+        while len(self._flying) > but:
+            self._note_results(list(self._flying.popleft()))
+
+    def _land_what_can_be(self) -> None:
+        """Note what was under way when the work broke off, as far as that is possible."""
+        try:
+            self._land()
+        except Exception:
+            log.exception("What became of some %s that were under way could not be noted", self.mapping.entity)
 
     def _find(self, batch: list[Wanted]) -> dict[str, Row]:
         """Find the rows of a batch by key where it is known, else by code."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from include.errors import ConnectorError, RefusedError, TransientError, UnknownOutcomeError
 from include.storage import ledger
-from include.storage.runs import RunBusyError, insist_on_claim
+from include.storage.runs import RunBusyError, insist_on_claim, insist_on_turn
 from include.wire.text import text
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Poster:
 
         Returns:
             Number of the attempt; None when another invoice of the link holds the number, or when a person has
-            excluded the invoice (or another run has sent it) since it was judged: nothing may be sent then.
+            excluded the invoice (or another run has staged or sent it) since it was judged: nothing may be sent then.
 
         Raises:
             RunBusyError: Another run has taken over the link's direction.
@@ -169,7 +169,9 @@ class Poster:
 
         What it wrote down stays: whoever goes on looks the entry up.
         """
-        if not ledger.is_intended(self.engine, self.run, invoice_header_id, entry.content_hash):
+        this_entry = (invoice_header_id, entry.content_hash)
+        if not ledger.is_intended(self.engine, self.run, *this_entry, read_at=self.read_at):
+            insist_on_turn(self.engine, self.run)
             raise RunBusyError(
                 f"Another task went on with invoice {invoice_header_id}; this one sends nothing for it.",
                 system="database",

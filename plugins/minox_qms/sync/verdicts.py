@@ -164,7 +164,8 @@ class Examiner:
             message = f"Excluded by {known.excluded_by}: {known.excluded_reason}"
             return Verdict(invoice.key, "excluded", message=message, ledger=known, is_news=False)
         if known is not None and known.read_at > self.read_at:
-            return self._stale(invoice, known)
+            outcome = HELD.get(known.state, known.outcome)
+            return Verdict(invoice.key, outcome, message=known.message or "", ledger=known, is_stale=True)
         if known is not None and known.state in {"booked", "sending"}:
             return self._held(invoice, known)
         if invoice.source is None or not is_written_off(invoice.source, self.link.bookings):
@@ -194,19 +195,14 @@ class Examiner:
             return replace(verdict, outcome="rejected", reasons=entry.reasons)
         if known is not None and known.state == "refused" and not self._is_due(known, entry):
             return replace(verdict, outcome="refused_by_minox", message=known.message or "")
+        if known is not None and known.staged_at > self.read_at:
+            message = "A later run has read the invoice anew; this copy of it is not booked."
+            return replace(verdict, outcome="postponed", message=message)
         return verdict
 
     def _known(self, invoice: StagedInvoice) -> LedgerRow | None:
         number = invoice.invoice_header_id
         return None if number is None else self.ledger.get(number)
-
-    def _stale(self, invoice: StagedInvoice, known: LedgerRow) -> Verdict:
-        """An invoice that a later run has read anew: what the ledger says of it counts, and this copy does not."""
-        if known.state == "open":
-            message = "A later run has read the invoice anew; this copy of it is not booked."
-            return Verdict(invoice.key, "postponed", message=message, ledger=known, is_stale=True)
-        outcome = HELD.get(known.state, known.outcome)
-        return Verdict(invoice.key, outcome, message=known.message or "", ledger=known, is_stale=True)
 
     def _held(self, invoice: StagedInvoice, known: LedgerRow) -> Verdict:
         """An invoice that Minox has, or may have: it is never sent again."""

@@ -1,11 +1,10 @@
 """The values for Airflow's Helm chart: the same settings, commands and checks as docker-compose.yaml, and no secret.
 
-The chart is not here, so that these are its values' names is not shown: deploy/README.md says so.
+The chart is not here: that these are the names of its values was read in its schema and templates (deploy/README.md).
 """
 
 from __future__ import annotations
 
-import configparser
 import re
 import shlex
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.deploy.test_compose import COMPOSE, EXAMPLE, PROJECT, SERVICES, airfl
 HELM = PROJECT / "deploy" / "helm"
 TEXT = (HELM / "values.yaml").read_text(encoding="utf-8")
 VALUES: dict[str, Any] = yaml.safe_load(TEXT)
+PARTS: dict[str, Any] = VALUES | {"workers": VALUES["workers"]["celery"]}
 SECRET = dict(re.findall(r"^([A-Z_]+)=(.*)$", (HELM / "secret.env.example").read_text(encoding="utf-8"), re.MULTILINE))
 README = (PROJECT / "deploy" / "README.md").read_text(encoding="utf-8")
 COMPONENTS = {
@@ -71,13 +71,13 @@ def test_what_is_referred_to_is_explained_and_made() -> None:
     secrets = set(re.findall(r"(?:[sS]ecretName|brokerUrlSecretName): (\S+)", TEXT)) | set(
         re.findall(r"secretRef:\s+name: (\S+)", TEXT)
     )
-    assert secrets == {"minox-qms", *(f"minox-qms-{one}" for one in ("metadata", "broker", "redis", "pgbouncer"))}
+    assert secrets == {"minox-qms", *(f"minox-qms-{one}" for one in ("metadata", "broker", "redis"))}
     assert secrets == set(re.findall(r"^\| `(minox-qms\S*)` \|", README, re.MULTILINE))
     assert secrets == set(re.findall(r"^kubectl create secret generic (\S+)", README, re.MULTILINE))
     [maps] = [one["configMap"]["name"] for one in VALUES["volumes"]]
     assert f"kubectl create configmap {maps} --from-file=config/links" in README
     for path in re.findall(r"(?:--from-file=|--values )(\S+)", README):
-        assert (PROJECT / path).exists() or path == "users.txt"
+        assert (PROJECT / path).exists()
 
 
 def test_the_chart_makes_none_of_the_secrets() -> None:
@@ -92,7 +92,7 @@ def test_commands_are_those_of_compose(part: str, service: str) -> None:
     if part == "dagProcessor":  # the chart's own
         assert "args" not in VALUES[part]
         return
-    shell, option, script = VALUES[part]["args"]
+    shell, option, script = PARTS[part]["args"]
     assert (shell, option) == ("bash", "-c")
     words = shlex.split(script)
     assert words[0] == "exec"
@@ -113,7 +113,10 @@ def test_probes_ask_as_compose_does(part: str, component: str) -> None:
     shell, option, script = VALUES[part]["livenessProbe"]["command"]
     assert (shell, option) == ("sh", "-c")
     [check] = [line for line in [script.partition("} ")[2]] if line]
-    assert shlex.split(check) == SERVICES[COMPONENTS[part]]["healthcheck"]["test"][1:]
+    python, path, asked = shlex.split(check)
+    work = re.findall(r"^WORKDIR (\S+)$", (PROJECT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)[-1]
+    relative = str(Path(path).relative_to(work))  # a probe begins elsewhere
+    assert [python, relative, asked] == SERVICES[COMPONENTS[part]]["healthcheck"]["test"][1:]
     assert check.endswith(f" {component}")
     url = settings()["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
     assert url.endswith("/execution/")
@@ -121,7 +124,7 @@ def test_probes_ask_as_compose_does(part: str, component: str) -> None:
 
 
 def test_the_workers_probe_is_composes() -> None:
-    _, _, script = VALUES["workers"]["livenessProbe"]["command"]
+    _, _, script = PARTS["workers"]["livenessProbe"]["command"]
     _, there = SERVICES["worker"]["healthcheck"]["test"]
     assert shlex.split(script) == shlex.split(there.replace("$$", "$"))
 
@@ -135,14 +138,14 @@ def test_nothing_runs_as_root_and_nothing_may_become_it() -> None:
 
 @pytest.mark.parametrize("part", COMPONENTS)
 def test_every_component_says_what_it_needs(part: str) -> None:
-    resources = VALUES[part]["resources"]
+    resources = PARTS[part]["resources"]
     assert set(resources["requests"]) == {"cpu", "memory"}
     assert "memory" in resources["limits"]
 
 
 def test_tasks_come_to_an_end_before_a_worker_does() -> None:
     minutes = int(SERVICES["worker"]["stop_grace_period"].removesuffix("m"))
-    assert VALUES["workers"]["terminationGracePeriodSeconds"] == 60 * minutes
+    assert PARTS["workers"]["terminationGracePeriodSeconds"] == 60 * minutes
 
 
 def test_links_are_mounted_where_the_connector_reads_them() -> None:
@@ -152,16 +155,17 @@ def test_links_are_mounted_where_the_connector_reads_them() -> None:
     assert mount["readOnly"] is True
 
 
-def test_pgbouncer_stands_before_airflows_database_alone() -> None:
-    pools = configparser.ConfigParser(interpolation=None)
-    pools.read(HELM / "pgbouncer.ini", encoding="utf-8")
-    assert list(pools["databases"]) == ["airflow"]
-    port = pools.getint("pgbouncer", "listen_port")
-    assert sa.make_url(SECRET["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]).port == port
+def test_the_connectors_database_is_asked_directly() -> None:
     own = sa.make_url(SECRET["MINOX_QMS_DATABASE_URL"])
     assert (own.port, own.database) == (None, "minox_qms")
-    assert "pgbouncer" not in str(own.host)
-    assert pools.getint("pgbouncer", "max_prepared_statements") > 0
+    assert VALUES["pgbouncer"] == {"enabled": False}
+
+
+def test_the_api_server_may_be_asked_by_airflows_pods() -> None:
+    [release] = re.findall(r"helm upgrade --install (\S+)", README)
+    [pods, _] = VALUES["apiServer"]["networkPolicy"]["ingress"]["from"]
+    assert VALUES["networkPolicies"] == {"enabled": True}
+    assert pods == {"podSelector": {"matchLabels": {"tier": "airflow", "release": release}}}
 
 
 def test_files_of_the_folder_are_told_of() -> None:

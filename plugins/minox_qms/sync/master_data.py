@@ -248,8 +248,9 @@ class MasterDataLoader:
         """Note what was under way when the work broke off, as far as that is possible."""
         try:
             self._land()
-        except Exception:
-            log.exception("What became of some %s that were under way could not be noted", self.mapping.entity)
+        except (ConnectorError, sa.exc.SQLAlchemyError) as error:  # why the work broke off is told anyway
+            name, kind = self.mapping.entity, type(error).__name__
+            log.warning("What became of the %s that were under way could not be noted: %s", name, kind)
 
     def _find(self, batch: list[Wanted]) -> dict[str, Row]:
         """Find the rows of a batch by key where it is known, else by code."""

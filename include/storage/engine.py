@@ -82,7 +82,9 @@ def _asking(engine: sa.Engine) -> sa.Engine:
     with _ASKING_LOCK:
         if engine not in _ASKING:
             one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 15, "pool_reset_on_return": None}
-            _ASKING[engine] = sa.create_engine(engine.url, isolation_level="AUTOCOMMIT", **one, **_OPTIONS)
+            asking = sa.create_engine(engine.url, isolation_level="AUTOCOMMIT", **one, **_OPTIONS)
+            sa.event.listen(engine, "engine_disposed", lambda _: asking.dispose())
+            _ASKING[engine] = asking
         return _ASKING[engine]
 
 

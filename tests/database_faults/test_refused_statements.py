@@ -151,7 +151,7 @@ def test_too_few_connections_cost_nothing(
     as_role = plain.set(username=role).render_as_string(hide_password=False)
     failed = []
     try:
-        for limit in range(5):
+        for limit in range(6):
             begin(booking_world)
             booking_world.execute(f'ALTER ROLE "{role}" CONNECTION LIMIT {limit}')
             with monkeypatch.context() as patch:

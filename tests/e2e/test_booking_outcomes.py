@@ -535,7 +535,9 @@ def test_a_check_that_breaks_leaves_no_invoice_without_an_outcome_and_none_behin
         ran = world.run(None, dates=("2026-01-01", "2026-01-01"))
     assert not ran.is_good
     assert world.of(ran) == {"1": "booked", "2": "failed: technical"}
-    assert world.of(world.run(LATER)) == {"2": "booked"}
+    assert world.of(world.run(LATER)) == {"1": "booked", "2": "booked"}  # whether 1 has changed was not looked at
+    assert world.of(world.run(AFTER)) == {}
+    assert len(world.puts(1)) == 1
 
 
 def test_a_held_batch_calls_no_booked_invoice_failed(world: BookingWorld) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
-from include.storage.engine import ask
+from include.storage.engine import ask, engine_from_url
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,6 +30,18 @@ def test_a_question_whose_connection_broke_is_asked_again_over_a_new_one(databas
     second = ask(database, WHO, {})
     assert second != first
     assert ask(database, WHO, {}) == second
+
+
+def test_the_connection_ends_with_the_engines_others(database: sa.Engine) -> None:
+    engine = engine_from_url(database.url)
+    asked = ask(engine, WHO, {})
+    engine.dispose()
+    there = sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+    deadline = time.monotonic() + 30
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.scalar(there, {"pid": asked}) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert connection.scalar(there, {"pid": asked}) == 0
 
 
 def test_a_question_that_the_database_refuses_is_not_asked_again(database: sa.Engine) -> None:

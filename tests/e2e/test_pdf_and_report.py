@@ -139,6 +139,20 @@ def test_a_lost_answer_that_cannot_be_looked_up_is_looked_up_by_the_next_run(pdf
     assert len(documents(pdfs, 1)) == 1
 
 
+def test_a_lost_answer_of_an_administration_that_is_switched_off_then_is_looked_up_later(pdfs: BookingWorld) -> None:
+    pdfs.add(invoice(1))
+    pdfs.minox.spoil(method="POST", path="blob", action="apply-then-drop")
+    pdfs.minox.spoil(method="POST", path="blob", action="status", status=404, times=None)
+    pdfs.minox.spoil(method="GET", path="transaction_line_batch", action="status", status=404, times=None)
+    pdfs.minox.spoil(method="GET", path="receivable/account", action="status", status=404, times=None)
+    pdfs.run()
+    assert (len(documents(pdfs, 1)), state(pdfs, 1)) == (1, "failed")
+    pdfs.minox.heal()
+    pdfs.execute("UPDATE booking SET pdf_at = pdf_at - interval '61 minutes'")
+    pdfs.run(LATER)
+    assert (len(documents(pdfs, 1)), state(pdfs, 1)) == (1, "attached")
+
+
 def test_a_pdf_that_did_not_arrive_is_sent_again(pdfs: BookingWorld) -> None:
     pdfs.add(invoice(1))
     pdfs.minox.spoil(method="POST", path="blob", action="drop")

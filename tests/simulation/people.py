@@ -27,6 +27,8 @@ DEEDS: dict[str, tuple[str, int]] = {
     "process a new invoice": ("process", 12),
     "change an invoice": ("change", 3),
     "write an invoice off": ("write_off", 1),
+    "take a write-off back": ("write_on", 2),
+    "give an invoice another number": ("renumber", 2),
     "exclude an invoice": ("exclude", 3),
     "take an exclusion back": ("include", 3),
     "offer again": ("reoffer", 3),
@@ -116,6 +118,31 @@ class People:
         write_off(version)
         invoice.lay_down(self.world.qms, version)
         self._log(invoice, "write off")
+        return True
+
+    def write_on(self) -> bool:
+        """Take a write-off back: the lines are to be invoiced after all."""
+        off = [one for one in self.invoices.values() if one.last.is_written_off]
+        if not off:
+            return False
+        invoice = self.world.random.choice(off)
+        version = copy_of(invoice.last, self.world.clock.micros)
+        for line in version.lines:
+            line["InvoiceLineState"] = "Invoiced"
+        version.totals = totals_of(version)
+        invoice.lay_down(self.world.qms, version)
+        self._log(invoice, "write on")
+        return True
+
+    def renumber(self) -> bool:
+        """Give an invoice another number, which may be booked, or typed into Minox, under the one that it had."""
+        invoice = self._pick()
+        if invoice is None or invoice.last.number is None:
+            return False
+        version = copy_of(invoice.last, self.world.clock.micros)
+        version.header["InvoiceNumber"] = f"F2026-{1000 * len(invoice.versions) + invoice.key:04d}"
+        invoice.lay_down(self.world.qms, version)
+        self._log(invoice, "renumber")
         return True
 
     def mend(self) -> bool:

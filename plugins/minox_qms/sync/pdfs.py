@@ -94,7 +94,7 @@ class PdfAttacher:
 
     def _attach(self, one: DuePdf) -> bool:
         """Attach one PDF; an attachment that may have arrived is looked for before it is sent again."""
-        if one.pdf_state == "sending":
+        if one.pdf_state != "pending":
             document = self._document(one)
             if document is not None:
                 self._note(one, "attached", None, document)

@@ -163,6 +163,14 @@ EXACTLY_ONCE: Final = (
         (f"{_ONCE}test_a_task_that_stood_still_before_its_put_sends_nothing",),
     ),
     Guard(
+        "a look-up before a PDF is sent again",
+        "plugins/minox_qms/sync/pdfs.py",
+        'if one.pdf_state != "pending":',
+        'if one.pdf_state == "sending":',
+        "A PDF that arrived, and that Minox then seemed to refuse, is attached twice.",
+        (f"{_PDF}test_a_lost_answer_of_an_administration_that_is_switched_off_then_is_looked_up_later",),
+    ),
+    Guard(
         "the claim before a PDF",
         "plugins/minox_qms/sync/pdfs.py",
         "on_turn=partial(insist_on_turn, self.engine, self.run),",
@@ -462,7 +470,7 @@ EXACTLY_ONCE: Final = (
     Guard(
         "a PDF whose answer was lost is looked for",
         "plugins/minox_qms/sync/pdfs.py",
-        'if one.pdf_state == "sending":',
+        'if one.pdf_state != "pending":',
         "if False:",
         "A PDF is attached twice.",
         (f"{_PDF}test_a_lost_answer_that_cannot_be_looked_up_is_looked_up_by_the_next_run",),
@@ -577,6 +585,22 @@ MONEY: Final = (
 )
 
 MASTER_DATA: Final = (
+    Guard(
+        "an end when nothing can be noted",
+        "plugins/minox_qms/sync/master_data.py",
+        "self.stopped = self.stopped or broken  # what",
+        "self.stopped = self.stopped  # what",
+        "Records go out to QMS though the bookkeeping of them has failed.",
+        (f"{_FAULTS}test_nothing_more_goes_out_once_the_bookkeeping_has_failed",),
+    ),
+    Guard(
+        "notes of what is under way",
+        "plugins/minox_qms/sync/master_data.py",
+        "                self._land_what_can_be()\n",
+        "",
+        "What QMS has taken is nowhere in the history when the next batch cannot begin.",
+        (f"{_FAULTS}test_a_batch_under_way_is_noted_though_the_next_one_cannot_begin",),
+    ),
     Guard(
         "no debtor without a name",
         "include/mappings/customers.py",

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 OPEN_STATES = ("open", "sending", "rejected", "refused")
 DONE_STATES = ("booked", "already_booked", "skipped")
+STATES = (*OPEN_STATES, *DONE_STATES, "excluded")
+LOOKED_FOR = dt.timedelta(days=35)
+"""How long a run looks for an invoice of which QMS shows nothing any more, as for runs that are to be made up for."""
 HOLDING_STATES = ("sending", "booked", "already_booked")
 TRIES = 3
 """How often an entry whose answer is lost goes out in one run."""
@@ -146,8 +149,13 @@ def open_ids(connection: sa.Connection, link: str) -> list[int]:
     Once more also those that were just excluded, and those whose newest copy was staged and not judged.
     """
     mine = sa.select(booking.c.invoice_header_id).where(booking.c.link == link)
-    just_excluded = mine.where(booking.c.state == "excluded", booking.c.outcome != "excluded")
-    not_judged = mine.where(booking.c.staged_at > booking.c.read_at, booking.c.state.in_(DONE_STATES))
+    since = sa.func.clock_timestamp() - LOOKED_FOR
+    just_excluded = mine.where(
+        booking.c.state == "excluded", booking.c.outcome != "excluded", booking.c.updated_at > since
+    )
+    not_judged = mine.where(
+        booking.c.staged_at > booking.c.read_at, booking.c.state.in_(DONE_STATES), booking.c.staged_at > since
+    )
     # three questions, each with an index of its own: one that joins them reads the whole ledger
     questions = (mine.where(booking.c.state.in_(OPEN_STATES)), just_excluded, not_judged)
     return sorted(connection.scalars(sa.union_all(*questions)))

@@ -259,7 +259,7 @@ booking = sa.Table(
     sa.Column("excluded_by", sa.Text),
     sa.Column("excluded_reason", sa.Text),
     _instant("read_at", nullable=False),
-    _instant("staged_at", now=True),
+    sa.Column("staged_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("'epoch'")),
     _instant("first_seen", now=True),
     _instant("refused_at"),
     _instant("booked_at"),

@@ -28,6 +28,7 @@ from tests.world import ROOT, Ran, talk_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from minox_qms.sync.verdicts import Verdict
     from tests.e2e.booking_world import BookingWorld
 
 BATCH = "transaction_line_batch"
@@ -488,6 +489,45 @@ def test_an_invoice_that_is_excluded_while_the_run_is_at_work_is_not_sent(
     assert world.puts(2) == []
 
 
+def test_an_invoice_that_is_excluded_while_it_waits_for_its_turn_stays_excluded(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(invoice(1), invoice(2))
+    check, ticks = BookingRun._check_preconditions, iter((0.0, 1.0, 800.0))
+
+    def exclude_meanwhile(self: BookingRun) -> None:
+        check(self)
+        exclude_invoice(world.database, "test", "id:2", person="j.bakker", reason="Dubbel")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "_check_preconditions", exclude_meanwhile)
+        patched.setattr(BookingRun.__init__, "__kwdefaults__", {"first_of_day": False, "clock": lambda: next(ticks)})
+        world.run()
+    assert world.ledger(2).state == "excluded"
+    assert world.of(world.run(LATER)) == {"2": "excluded"}
+    assert world.puts(2) == []
+
+
+def test_an_invoice_that_a_person_offers_again_while_it_is_judged_is_taken_up(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.type_in(10001, number_of(1))
+    world.add(invoice(1))
+    assert world.of(world.run()) == {"1": "already_booked"}
+    judge = BookingRun._judge
+
+    def offer_meanwhile(self: BookingRun, keys: list[str]) -> Any:
+        verdicts = judge(self, keys)
+        reoffer_invoices(world.database, "test", ["id:1"], person="j.bakker")
+        return verdicts
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "_judge", offer_meanwhile)
+        assert world.of(world.run(None)) == {"1": "already_booked"}
+    assert (world.ledger(1).state, world.ledger(1).reoffer) == ("open", True)
+    assert world.of(world.run(LATER)) == {"1": "already_booked"}
+
+
 # -- what concerns the run ---------------------------------------------------------------------------------------------
 
 
@@ -785,6 +825,34 @@ def test_a_change_that_was_read_while_minox_was_away_is_not_lost(world: BookingW
     assert world.of(away) == {"1": "failed: technical"}
     world.minox.heal()
     assert world.of(world.run(AFTER)) == {"1": "booked"}
+
+
+def test_a_change_that_minox_could_not_be_asked_about_is_asked_about_again(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _settled_and_changed(world, "already_booked")
+
+    def silent(run: BookingRun, verdicts: list[Verdict], _holders: object) -> list[Verdict]:
+        return [run._untold(one, TransientError("Minox is away.", system="minox")) for one in verdicts]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "_already_there", silent)
+        assert world.of(world.run(LATER)) == {"1": "failed: technical"}
+    assert (world.ledger(1).state, world.ledger(1).minox_number) == ("already_booked", number_of(1))
+    assert world.of(world.run(AFTER)) == {"1": "booked"}
+
+
+def test_what_is_in_doubt_is_not_judged(world: BookingWorld) -> None:
+    one = invoice(1)
+    world.add(one)
+    world.minox.spoil(method="PUT", path=BATCH, action="apply-then-drop")
+    world.minox.spoil(method="GET", path=BATCH, action="status", status=500, times=None)
+    assert world.of(world.run()) == {"1": "in_doubt: answer_lost"}
+    world.change(one, customer_code="10002", at=CHANGED_AT)
+    assert world.of(world.run(LATER)) == {"1": "in_doubt: answer_lost"}
+    assert world.ledger(1).staged_at > world.ledger(1).read_at
+    world.minox.heal()
+    assert world.of(world.run(AFTER)) == {"1": "changed_after_booking"}
 
 
 def _settled_and_changed(world: BookingWorld, what: str) -> None:

@@ -222,6 +222,25 @@ EXACTLY_ONCE: Final = (
         ),
     ),
     Guard(
+        "what a person did since an invoice was judged",
+        "plugins/minox_qms/sync/booking_notes.py",
+        'unless = () if one.outcome == "booked" else [state for state in ledger.STATES if state != (was or "open")]',
+        "unless = ()",
+        "An invoice that was excluded while it waited for its turn is booked by the next run.",
+        (
+            f"{_ONCE}test_an_invoice_that_is_excluded_while_it_waits_for_its_turn_stays_excluded",
+            f"{_ONCE}test_an_invoice_that_a_person_offers_again_while_it_is_judged_is_taken_up",
+        ),
+    ),
+    Guard(
+        "what is done keeps its place until it is judged",
+        "plugins/minox_qms/sync/booking_notes.py",
+        "dict(one.facts) if is_judged or was not in ledger.DONE_STATES else {}",
+        "dict(one.facts)",
+        "An invoice that was booked by hand and got another number counts as booked under that one, and never is.",
+        (f"{_ONCE}test_a_change_that_minox_could_not_be_asked_about_is_asked_about_again",),
+    ),
+    Guard(
         "an older copy changes nothing",
         "include/storage/ledger.py",
         "is_newest = [booking.c.read_at <= statement.excluded.read_at]",

@@ -106,6 +106,22 @@ def test_what_is_done_is_taken_up_again_until_its_newest_copy_was_judged(databas
     assert taken_up() == []
 
 
+def test_what_qms_shows_nothing_of_is_not_looked_for_for_ever(database: sa.Engine) -> None:
+    link, at, days = new_link(), now(database), dt.timedelta(days=1)
+    ages = {1: 34 * days, 2: 36 * days}
+    for number, age in ages.items():
+        assert _note(database, link, number, at - age - HOUR, state="booked", outcome="booked")
+        with database.begin() as connection:
+            ledger.take_up(connection, link, {number: uuid.uuid4()}, read_at=at - age)
+    for number, age in {3: 34 * days, 4: 36 * days}.items():
+        assert _note(database, link, number, at - age, state="excluded", outcome="booked")
+        with database.begin() as connection:
+            of = sa.and_(booking.c.link == link, booking.c.invoice_header_id == number)
+            connection.execute(sa.update(booking).where(of).values(updated_at=at - age))
+    with database.connect() as connection:
+        assert ledger.open_ids(connection, link) == [1, 3]
+
+
 def test_what_is_taken_up_waits_for_people_in_the_order_of_its_ids(database: sa.Engine) -> None:
     link, at = new_link(), now(database)
     batches = {2: uuid.uuid4(), 1: uuid.uuid4()}

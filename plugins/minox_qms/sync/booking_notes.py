@@ -110,6 +110,7 @@ class BookingNotes:
                 done.append(self._booked.popleft())
             if not done:
                 return
+            done.sort(key=lambda one: _number_of(one[0]))  # as people's actions take them
             try:
                 with self.engine.begin() as connection:
                     for verdict, posted in done:
@@ -143,8 +144,11 @@ class BookingNotes:
         number = one.invoice_header_id
         if number is None:
             return
-        was_booked = one.ledger is not None and one.ledger.state == "booked"
-        values: dict[str, Any] = dict(one.facts)
+        was = None if one.ledger is None else one.ledger.state
+        was_booked = was == "booked"
+        is_judged = one.outcome not in {"failed", "in_doubt"}
+        # what the ledger is done with stays as it was until the new copy is judged: it is told by its number and debtor
+        values: dict[str, Any] = dict(one.facts) if is_judged or was not in ledger.DONE_STATES else {}
         if one.outcome == "changed_after_booking":
             values["changed_source_hash"] = one.source_hash
             for what_is_booked in ("total", "document_date"):
@@ -163,8 +167,11 @@ class BookingNotes:
             "reasons": [{"code": each.code, "field": each.field, "message": each.message} for each in one.reasons],
             "batch_id": batch_of(self.link, number),
         }
-        is_judged = one.outcome != "failed"
-        written = ledger.note(connection, self.run.link, number, values, read_at=self.read_at, is_judged=is_judged)
+        # what a person did since it was looked up stays; but what Minox has is booked all the same
+        unless = () if one.outcome == "booked" else [state for state in ledger.STATES if state != (was or "open")]
+        written = ledger.note(
+            connection, self.run.link, number, values, read_at=self.read_at, unless=unless, is_judged=is_judged
+        )
         if not written:
             return
         if one.outcome == "booked" and not was_booked:

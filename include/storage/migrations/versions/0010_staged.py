@@ -12,9 +12,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("booking", sa.Column("staged_at", sa.DateTime(timezone=True)))
-    op.execute("UPDATE booking SET staged_at = read_at")
-    op.alter_column("booking", "staged_at", nullable=False, server_default=sa.text("clock_timestamp()"))
+    # of what was staged before nothing is known: long ago, so that no row is written anew
+    op.add_column(
+        "booking",
+        sa.Column("staged_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("'epoch'")),
+    )
     op.create_index("ix_booking_not_judged", "booking", ["link"], postgresql_where=sa.text("staged_at > read_at"))
 
 

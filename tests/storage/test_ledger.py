@@ -79,7 +79,8 @@ def test_what_is_taken_up_is_known_to_be_staged_and_stays_as_it_is(database: sa.
 def test_an_older_copy_is_not_intended(database: sa.Engine) -> None:
     link, at = new_link(), now(database)
     with database.begin() as connection:
-        ledger.take_up(connection, link, {1: uuid.uuid4()}, read_at=at)
+        for read_at in (at - 2 * HOUR, at):
+            ledger.take_up(connection, link, {1: uuid.uuid4()}, read_at=read_at)
         assert not ledger.note(connection, link, 1, _INTENT, read_at=at - HOUR, is_attempt=True)
         assert ledger.note(connection, link, 1, _INTENT, read_at=at, is_attempt=True)
     assert state_of(database, link, 1).attempts == 1

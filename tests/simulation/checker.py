@@ -124,13 +124,27 @@ class BookingJudge(Judge):
                 yield f"{name}: sent although its entry had been typed in by hand"
 
     def _versions(self, invoice: SimulatedInvoice, event: Event) -> list[Version]:
-        """Versions that were there at some time since the process began."""
+        """Versions that were there at some time since the invoice was read for an entry."""
+        since = event.began if event.is_doubtful else self._read_since(invoice.key, event)
         ends = [one.micros for one in invoice.versions[1:]] + [event.micros + 1]
         return [
-            one
-            for one, end in zip(invoice.versions, ends, strict=True)
-            if one.micros <= event.micros and end > event.began
+            one for one, end in zip(invoice.versions, ends, strict=True) if one.micros <= event.micros and end > since
         ]
+
+    def _read_since(self, key: int, event: Event) -> int:
+        """When the run of an entry read the invoice, or a later one did that went on to book.
+
+        What is changed after that comes too late for the run; a later one tells of it.
+        """
+        run, since = event.who.split()[0], 0
+        read: dict[str, int] = {}
+        for one in self.history[: event.place]:
+            other, _, task = one.who.partition(" ")
+            if task.startswith("stage ") and f"InvoiceHeaderId eq {key}L" in one.what:
+                read[other] = one.began
+            elif other != run and task.startswith("book "):
+                since = max(since, read.get(other, 0))
+        return max(since, read.get(run, event.began))
 
     def _once(self, batch: str) -> Iterator[str]:
         """An entry that Minox has stored is never sent again; one whose answer was lost is looked up first."""

@@ -774,19 +774,9 @@ def test_an_older_copy_is_not_sent_once_a_later_run_has_read_the_invoice(
 ) -> None:
     dear = invoice(1, customer_code="10002")
     world.add(dear)
-
-    def die(_: object) -> None:
-        raise SystemExit
-
-    with monkeypatch.context() as patched:
-        patched.setattr(BookingRun, "book", die)
-        with pytest.raises(SystemExit):
-            world.run(run_id="older")
-        patched.setattr("include.storage.runs.GRACE_SECONDS", -1)
-        world.change(dear, customer_code="10001", at=None)
-        with pytest.raises(SystemExit):
-            world.run(LATER, run_id="newer")
-    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
+    _die_before_booking(world, monkeypatch, interval=MORNING, run_id="older")
+    world.change(dear, customer_code="10001", at=None)
+    _die_before_booking(world, monkeypatch, interval=LATER, run_id="newer")
     older = world.retry(Ran("qms_invoices__test", "older", {}, {}), "book", "attach_pdfs", "close_run")
     assert world.of(older) == {"1": "postponed"}
     assert "read the invoice anew" in world.message(1)
@@ -800,17 +790,8 @@ def test_a_change_that_two_runs_have_read_and_the_later_one_died_over_is_not_los
     world: BookingWorld, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     _settled_and_changed(world, what)
-
-    def die(_: object) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
-    with monkeypatch.context() as patched:
-        patched.setattr(BookingRun, "book", die)
-        with pytest.raises(SystemExit):
-            world.run(LATER, run_id="older")
-        with pytest.raises(SystemExit):
-            world.run(None, run_id="range")
+    _die_before_booking(world, monkeypatch, interval=LATER, run_id="older")
+    _die_before_booking(world, monkeypatch, interval=None, run_id="range")
     older = world.retry(Ran("qms_invoices__test", "older", {}, {}), "book", "attach_pdfs", "close_run")
     assert world.of(older) == {"1": "changed_after_booking" if what == "booked" else "postponed"}
     assert world.of(world.run(AFTER)) == {"1": "booked"}
@@ -855,6 +836,19 @@ def test_what_is_in_doubt_is_not_judged(world: BookingWorld) -> None:
     assert world.of(world.run(AFTER)) == {"1": "changed_after_booking"}
 
 
+def _die_before_booking(world: BookingWorld, monkeypatch: pytest.MonkeyPatch, **run: Any) -> None:
+    """Let a run stage its invoices and die, and any other run take over at once from then on."""
+
+    def die(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
+    with monkeypatch.context() as patched:
+        patched.setattr(BookingRun, "book", die)
+        with pytest.raises(SystemExit):
+            world.run(**run)
+
+
 def _settled_and_changed(world: BookingWorld, what: str) -> None:
     """An invoice that the ledger is done with, changed in QMS so that it is to be booked, or was booked otherwise."""
     one = invoice(1)
@@ -879,19 +873,9 @@ def test_an_invoice_that_a_later_run_has_read_anew_keeps_its_number(
     february = dt.date(2026, 2, 10)
     same = invoice(2, number="G2026-0001", customer_code="10002", invoice_day=february, day=february)
     world.add(invoice(1), same)
-
-    def die(_: object) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr("include.storage.runs.GRACE_SECONDS", -1)
-    with monkeypatch.context() as patched:
-        patched.setattr(BookingRun, "book", die)
-        for options in (
-            {"run_id": "older"},
-            {"interval": None, "run_id": "range", "dates": ("2026-03-01", "2026-03-31")},
-        ):
-            with pytest.raises(SystemExit):
-                world.run(**options)
+    _die_before_booking(world, monkeypatch, interval=MORNING, run_id="older")
+    march = ("2026-03-01", "2026-03-31")
+    _die_before_booking(world, monkeypatch, interval=None, run_id="range", dates=march)
     older = world.retry(Ran("qms_invoices__test", "older", {}, {}), "book", "attach_pdfs", "close_run")
     assert world.of(older) == {"1": "postponed", "2": "rejected: invoice_number_collision"}
     world.run(LATER)

@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-down test simulate fault-matrix lint format lock docs screenshots fuzz expiries audit secrets bench mutants
+.PHONY: help install install-dev demo demo-down test simulate fault-matrix cut-commits lint format lock docs screenshots fuzz expiries audit secrets bench mutants
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ SIZE ?= all
 
 fault-matrix: install-dev  ## Every write point with every fault, printed as a table (docs/reliability.md)
 	$(BIN)/python -m tests.faults --size $(SIZE) --workers $(WORKERS)
+
+cut-commits: install-dev  ## Cut the connection at every commit of a run, on both sides; `make test` takes some
+	MINOX_QMS_EVERY_COMMIT=1 $(BIN)/python -m pytest tests/database_faults/test_cut_commits.py -n $(WORKERS) -q
 
 lint: install-dev  ## ruff and mypy
 	$(BIN)/ruff check --quiet $(CODE)

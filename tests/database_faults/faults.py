@@ -7,6 +7,7 @@ connection that commits by itself. `Faults` numbers them, in the order of a run,
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -42,13 +43,13 @@ class Faults:
     engine: sa.Engine
     admin: sa.Engine
     commits: list[str] = field(default_factory=list)
-    """The commits so far, each by the statement before it."""
+    """The commits that began so far, each by the statement before it."""
     statements: list[str] = field(default_factory=list)
     """The kinds of statement so far: `INSERT INTO booking`."""
     struck: bool = False
     _at_commit: tuple[int, Callable[[sa.Connection, Side], None]] | None = None
     _at_statement: tuple[str, str] | None = None
-    _last: str = ""
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def watching(self) -> Iterator[Faults]:
@@ -105,16 +106,18 @@ class Faults:
         self._at_statement = (kind, state)
 
     def _commit(self, connection: sa.Connection) -> None:
+        self._count(connection)
         self._reach(connection, "before")
         self._reach(connection, "after")
-        self.commits.append(self._last)
 
     def _before(self, connection: sa.Connection, _: Any, statement: str, parameters: Any, *__: Any) -> tuple[str, Any]:
-        self._last = " ".join(statement.split()[:4])
+        words = " ".join(statement.split()[:4])
+        connection.info["statement"] = words
         found = _TABLE.match(statement)
-        kind = f"{found[1].split()[0]} {found[2]}" if found else self._last
+        kind = f"{found[1].split()[0]} {found[2]}" if found else words
         self.statements.append(kind)
         if _commits_itself(connection):
+            self._count(connection)
             self._reach(connection, "before")
         if self._at_statement is not None and self._at_statement[0] == kind and not self.struck:
             self.struck = True
@@ -127,12 +130,17 @@ class Faults:
         if not _commits_itself(connection):
             return
         self._reach(connection, "after")
-        self.commits.append(self._last)
         if _raw(connection).closed:
             raise psycopg.OperationalError("the connection is closed")
 
+    def _count(self, connection: sa.Connection) -> None:
+        """Number a commit when it begins: several threads may be at one at the same time."""
+        with self._counting:
+            connection.info["commit"] = len(self.commits)
+            self.commits.append(connection.info.get("statement", ""))
+
     def _reach(self, connection: sa.Connection, moment: Side) -> None:
-        if self._at_commit is not None and self._at_commit[0] == len(self.commits):
+        if self._at_commit is not None and self._at_commit[0] == connection.info["commit"]:
             self._at_commit[1](connection, moment)
 
     def _terminate(self, connection: sa.Connection) -> None:

@@ -1,8 +1,8 @@
 """The connection to the database is cut at each commit of a run, on either side of it.
 
 Many commits are the same in every task (the claim, the lock, the pace); of those with the same statement one is cut,
-the one in the middle of the run, on one side. With `MINOX_QMS_EVERY_COMMIT=1` in the environment every single one is,
-on both sides, which takes minutes.
+the one in the middle of the run, on one side. With `MINOX_QMS_EVERY_COMMIT=1` in the environment (`make cut-commits`)
+every single one is, on both sides, which takes minutes.
 """
 
 from __future__ import annotations

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
     from include.storage.runs import Run
 
+_DOUBT = (
+    sa.update(binding)
+    .where(
+        binding.c.link == sa.bindparam("of_link"),
+        binding.c.entity == sa.bindparam("of_entity"),
+        binding.c.source_key == sa.any_(sa.bindparam("of_keys", type_=sa.ARRAY(sa.Text))),
+    )
+    .values(reoffer=True)
+)
 _ENCODER = msgspec.json.Encoder(order="deterministic", decimal_format="string")
 
 
@@ -135,6 +144,42 @@ def bind_all(
         for source_key, qms_id, values in records
     ]
     _upsert(connection, rows, written_at=sa.func.clock_timestamp())
+
+
+def doubt(connection: sa.Connection, link: str, entity: str, keys: Iterable[str]) -> None:
+    """Note that records are about to be written: until it is known what became of it, they are to be written again.
+
+    What was last written to them may be what Minox has again, while QMS has what was sent since.
+
+    Args:
+        connection: In a transaction.
+        link: Name of the link.
+        entity: Of the records.
+        keys: Of the records; those that are not bound are left out.
+    """
+    connection.execute(_DOUBT, {"of_link": link, "of_entity": entity, "of_keys": list(keys)})
+
+
+def release_rows(connection: sa.Connection, link: str, entity: str, rows: Mapping[int, str]) -> None:
+    """Take rows of QMS from the records that they were bound to before: a row is one record of Minox.
+
+    Args:
+        connection: In a transaction.
+        link: Name of the link.
+        entity: Of the records.
+        rows: Key in Minox by key in QMS, of those that are bound to it now.
+    """
+    if rows:
+        connection.execute(
+            sa.update(binding)
+            .where(
+                binding.c.link == link,
+                binding.c.entity == entity,
+                binding.c.qms_id == sa.any_(sa.literal(list(rows), sa.ARRAY(sa.BigInteger))),
+                binding.c.source_key != sa.all_(sa.literal(list(rows.values()), sa.ARRAY(sa.Text))),
+            )
+            .values(qms_id=None)
+        )
 
 
 def refuse(

@@ -1,37 +1,23 @@
 """Bring the database to the tables of this release (Alembic).
 
-Alembic is imported when it is needed: every task of every DAG imports this module.
+Alembic is imported when there is something to bring: every run looks whether there is.
 """
 # ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-
 VERSION_TABLE = "minox_qms_version"
 _LOCK = 4_815_162_342
+_MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def _config() -> Config:
-    """Point Alembic at the migrations of this package."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    return config
-
-
-def head() -> str | None:
-    """Newest revision of this release."""
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def head() -> str:
+    """Newest revision of this release: the number that its file begins with."""
+    return max(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
@@ -43,12 +29,14 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         engine: Engine of the connector's database.
         revision: Where to; the newest when left out.
     """
-    from alembic import command
-
-    config = _config()
     with engine.connect() as connection:
         if revision == "head" and _version(connection) == head():
             return
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
         connection.rollback()
         with connection.begin():
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -20,16 +20,13 @@ if TYPE_CHECKING:
 RETRY_AFTER = dt.timedelta(minutes=60)
 MAX_MESSAGE = 2000
 
-
-_NOTE = (
-    sa.update(entity_report)
-    .where(
-        entity_report.c.link == sa.bindparam("of_link"),
-        entity_report.c.entity_type == sa.bindparam("of_type"),
-        entity_report.c.entity_id == sa.bindparam("of_id"),
-    )
-    .values(updated_at=sa.func.clock_timestamp())
+_ONE = sa.update(entity_report).where(
+    entity_report.c.link == sa.bindparam("of_link"),
+    entity_report.c.entity_type == sa.bindparam("of_type"),
+    entity_report.c.entity_id == sa.bindparam("of_id"),
 )
+_NOTE = _ONE.values(updated_at=sa.func.clock_timestamp())
+_DOUBT = _ONE.values(reported=sa.null())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +115,16 @@ def due(connection: sa.Connection, link: str, limit: int) -> list[DueReport]:
     return [DueReport(*row) for row in rows]
 
 
+def doubt(connection: sa.Connection, link: str, batch: list[DueReport]) -> None:
+    """Note that rows are about to be told: until it is known what became of that, they are to be told again.
+
+    What QMS was told before may be what it is to be told once more, while it has what was sent since.
+    """
+    known = [_place(link, one) for one in batch if one.entity_state_id is not None]
+    if known:
+        connection.execute(_DOUBT, known)
+
+
 def note_reported(connection: sa.Connection, link: str, one: DueReport, entity_state_id: int) -> None:
     """Note that QMS was told."""
     row = {"entity_state_id": entity_state_id, "reported": one.wanted, "message": None, "attempts": 0}
@@ -133,5 +140,5 @@ def note_report_failed(
 
 
 def _place(link: str, one: DueReport) -> dict[str, Any]:
-    """Where `_NOTE` notes something."""
+    """Where `_NOTE` and `_DOUBT` note something."""
     return {"of_link": link, "of_type": one.entity_type, "of_id": one.entity_id}

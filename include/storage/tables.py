@@ -158,8 +158,15 @@ binding = sa.Table(
     sa.Column("refused_hash", sa.LargeBinary, comment="Coupled fields that QMS refused"),
     _instant("refused_at"),
     sa.Column("refused_message", sa.Text),
-    sa.Column("reoffer", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    sa.Column(
+        "reoffer",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="A person asked for it, or what became of its last write is not known",
+    ),
     _instant("written_at"),
+    sa.Index("ix_binding_row", "link", "entity", "qms_id"),
     sa.Index("ix_binding_refused", "link", "entity", postgresql_where=sa.text("refused_hash IS NOT NULL")),
 )
 

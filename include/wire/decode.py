@@ -39,7 +39,7 @@ _NUMBERS = (int, Decimal)
 _SHAPES = bytes.maketrans(b"123456789.E", b"0000000000e")
 _LONG_NUMBER = b"0" * MAX_DIGITS
 _LARGE_EXPONENT = re.compile(rb"[0-9.][eE][-+]?[0-9]{2}")
-_ODD_DECIMAL = re.compile(rb'"[-+.0-9eE\s]*(?:[_\\\x80-\xff]|[sS]?_*[nN]_*[aA]_*[nN]|[iI]_*[nN]_*[fF])')
+_ODD_DECIMAL = re.compile(rb'"[-+.0-9eE\s]*+(?:[_\\\x80-\xff]|[sS]?_*[nN]_*[aA]_*[nN]|[iI]_*[nN]_*[fF])')
 _HALF_PAIR = re.compile(
     rb"(?:\\\\)+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )

@@ -31,8 +31,10 @@ from tests.e2e.master import (
     good,
     only,
     outcome,
+    put_in_qms,
     qms_row,
     qms_rows,
+    told,
     vat,
 )
 from tests.world import talk_of
@@ -110,6 +112,59 @@ def test_a_write_goes_out_again_after_a_look_up_and_a_pause(world: World, method
         ran = world.run_master_data()
     assert ran.counts == {"customers": {"failed": 1}}
     assert heard[heard.index(method) :] == [method, "GET", "pause 1", method, "GET", "pause 2", method, "GET"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_what_was_sent_without_an_answer_is_undone_when_minox_takes_it_back(world: World, method: str) -> None:
+    give(world, "customer", customer(1, chamber_of_commerce="A"))
+    good(world.run_master_data())
+    if method == "POST":
+        world.qms.edit({"entity": "CustomerCompany", "delete": [qms_rows(world, "CustomerCompany")[0]["CustomerCompanyId"]]})
+    change(world, "customer", 1, chamber_of_commerce="B")
+    world.qms.spoil(method=method, path="CustomerCompany", times=None, action="apply-then-drop")
+    reads = 2 if method == "PUT" else 3  # the row is looked for by its key, and then by its code
+    world.qms.spoil(method="GET", path="CustomerCompany", nth=reads, times=None, action="status", status=500)
+    assert world.run_master_data().counts == {"customers": {"failed": 1}}
+    world.qms.heal()
+    assert [row["Identification"] for row in qms_rows(world, "CustomerCompany")] == ["B"]
+    change(world, "customer", 1, chamber_of_commerce="A")
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1}}
+    assert [row["Identification"] for row in qms_rows(world, "CustomerCompany")] == ["A"]
+    forget(world)
+    assert good(world.run_master_data()).counts == {"customers": {"unchanged": 1}}
+    assert world.qms.requests() == []
+
+
+def test_a_loader_that_died_after_its_update_arrived_undoes_it_when_minox_takes_it_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(world, "customer", customer(1, chamber_of_commerce="A"))
+    good(world.run_master_data())
+    change(world, "customer", 1, chamber_of_commerce="B")
+    with monkeypatch.context() as patch:
+        patch.setattr(LoadingNotes, "note_written", mock.Mock(side_effect=sa.exc.OperationalError("", None, OSError())))
+        assert not world.run_master_data().is_good
+    assert qms_row(world, "CustomerCompany", "1")["Identification"] == "B"
+    change(world, "customer", 1, chamber_of_commerce="A")
+    good(world.run_master_data())
+    assert qms_row(world, "CustomerCompany", "1")["Identification"] == "A"
+
+
+def test_a_report_that_was_sent_without_an_answer_is_sent_again_when_it_is_taken_back(world: World) -> None:
+    put_in_qms(world, "CustomerCompany", {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "x", "IsActive": True})
+    give(world, "customer", customer(1, name=" "))
+    good(world.run_master_data())
+    (said,) = told(world)
+    assert said["IsError"]
+    change(world, "customer", 1, addresses=customer(1)["addresses"])
+    world.qms.spoil(method="PUT", path="EntityState", times=None, action="apply-then-drop")
+    world.qms.spoil(method="GET", path="EntityState", times=None, action="status", status=500)
+    good(world.run_master_data())
+    world.qms.heal()
+    assert [one["IsError"] for one in told(world)] == [False]
+    change(world, "customer", 1, addresses=customer(1, name=" ")["addresses"])
+    good(world.run_master_data())
+    assert [(one["IsError"], one["Message"]) for one in told(world)] == [(True, said["Message"])]
 
 
 def test_one_record_that_keeps_failing_fails_alone_and_is_made_up_for(world: World) -> None:

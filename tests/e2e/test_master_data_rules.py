@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.storage.queries import Filter, past_outcomes
+from minox_qms.hooks.http import HttpClient
 from tests.e2e import master
 from tests.e2e.master import (
     change,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from minox_qms.hooks.http import Request
     from tests.world import World
 
 ALL = ("vat_codes", "cost_centers", "payment_terms", "items")
@@ -351,6 +353,85 @@ def test_a_first_run_on_many_records_reads_qms_once_and_writes_what_differs(worl
     assert qms_row(world, "CustomerCompany", rows[0]["CustomerCode"])["Remarks"] == "blijft"
     assert double in qms_rows(world, "CustomerCompany")
     assert other in qms_rows(world, "CustomerCompany", master.OTHER)
+
+
+def test_a_row_that_slipped_through_the_list_is_found_and_not_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = range(1000, 1250)
+    rows = [
+        {"CustomerCompanyId": str(number), "CustomerCode": str(number), "Name": "x", "IsActive": True}
+        for number in numbers
+    ]
+    put_in_qms(world, "CustomerCompany", *rows, {"CustomerCompanyId": "99999", "CustomerCode": "weg", "Name": "x"})
+    give(world, "customer", *(customer(number) for number in numbers))
+    attempt = HttpClient.attempt
+    pages: list[str] = []
+
+    def drifting(self: HttpClient, request: Request, token: str | None) -> Any:
+        answer = attempt(self, request, token)
+        if request.method == "GET" and request.entity == "CustomerCompany" and not pages:
+            pages.append(request.path)
+            world.qms.edit({"entity": "CustomerCompany", "delete": ["99999"]})  # of the first page, which has been read
+        return answer
+
+    monkeypatch.setattr(HttpClient, "attempt", drifting)
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 250}}
+    assert len(qms_rows(world, "CustomerCompany")) == 250
+
+
+def test_a_row_that_users_gave_another_code_is_left_to_them_once_another_row_has_the_code(world: World) -> None:
+    give(world, "customer", customer(1, chamber_of_commerce="A"))
+    good(world.run_master_data())
+    row = qms_row(world, "CustomerCompany", "1")
+    change_in_qms(world, "CustomerCompany", row, CustomerCode="1-OUD")
+    new = {"CustomerCompanyId": "99", "CustomerCode": "1", "Name": "Nieuw", "IsActive": True}
+    put_in_qms(world, "CustomerCompany", new)
+    change(world, "customer", 1, chamber_of_commerce="B")
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1}}
+    found = {one["CustomerCode"]: one["Identification"] for one in qms_rows(world, "CustomerCompany")}
+    assert found == {"1-OUD": "A", "1": "B"}
+    change(world, "customer", 1, chamber_of_commerce="C")
+    good(world.run_master_data())
+    assert qms_row(world, "CustomerCompany", "1")["Identification"] == "C"
+
+
+def test_a_code_that_users_changed_is_changed_back_when_no_row_has_it(world: World) -> None:
+    give(world, "customer", customer(1))
+    good(world.run_master_data())
+    change_in_qms(world, "CustomerCompany", qms_row(world, "CustomerCompany", "1"), CustomerCode="1-OUD")
+    change(world, "customer", 1, chamber_of_commerce="B")
+    good(world.run_master_data())
+    assert [row["CustomerCode"] for row in qms_rows(world, "CustomerCompany")] == ["1"]
+
+
+@pytest.mark.parametrize("both_at_once", [False, True])
+def test_a_row_is_one_record_though_users_gave_it_the_code_of_another(world: World, *, both_at_once: bool) -> None:
+    only(world, "vat_codes", "items")
+    give(world, "vat", vat(1, "Hoog", 21))
+    give(world, "item", item("X", vat_code=1))
+    good(world.run_master_data())
+    row = qms_row(world, "VatCode", "1")
+    change_in_qms(world, "VatCode", row, Code="9")
+    give(world, "vat", vat(9, "Nieuw", 0))
+    if both_at_once:
+        change(world, "vat", 1, description="Hoog tarief")
+    good(world.run_master_data())
+    if not both_at_once:
+        give(world, "item", item("Y", vat_code=1))
+        ran = good(world.run_master_data())
+        assert outcome(world, ran, "items", "Y")[:2] == ("rejected", "unresolved_reference")
+        change(world, "vat", 1, description="Hoog tarief")
+    give(world, "item", item("Y", vat_code=1), item("Z", vat_code=9))
+    good(world.run_master_data())
+    codes = {one["Code"]: (one["VatCodeId"], one["Name"]) for one in qms_rows(world, "VatCode")}
+    assert len(qms_rows(world, "VatCode")) == 2
+    assert codes["9"] == (row["VatCodeId"], "Nieuw")
+    assert codes["1"][1] == "Hoog tarief"
+    assert {code: qms_row(world, "ItemCompany", code)["VatCodeId"] for code in "YZ"} == {
+        "Y": codes["1"][0],
+        "Z": codes["9"][0],
+    }
 
 
 @pytest.mark.parametrize("long_code", ["é" * 600, "A/" * 400], ids=["letters", "slashes"])

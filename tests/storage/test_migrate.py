@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+from include.settings.load import PROJECT_ROOT
 from include.storage.embedded import ensure_database
 from include.storage.engine import engine_from_url
 from include.storage.migrate import VERSION_TABLE, head, migrate
@@ -22,6 +25,12 @@ def test_migrations_make_the_declared_tables(database: sa.Engine) -> None:
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_revision_is_the_one_that_alembic_ends_at() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT_ROOT / "include" / "storage" / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [head()]
 
 
 def test_public_views_have_the_documented_columns(database: sa.Engine) -> None:

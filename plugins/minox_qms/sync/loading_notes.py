@@ -51,6 +51,11 @@ class Wanted:
         """Its coupled fields."""
         return self.mapped.values
 
+    @property
+    def qms_id(self) -> int | None:
+        """Key of its row in QMS, when that is known."""
+        return None if self.binding is None else self.binding.qms_id
+
 
 class LoadingNotes:
     """Notes of one entity in one run.
@@ -78,6 +83,13 @@ class LoadingNotes:
             insist_on_claim(connection, self.run)
             yield connection
 
+    def note_under_way(self, under_way: Sequence[Wanted]) -> None:
+        """Note, before anything is sent for them, that what QMS has of these records is not known until it answered."""
+        keys = [one.key for one in under_way if one.binding is not None]
+        if keys and not self.run.dry_run:
+            with self._transaction() as connection:
+                store.doubt(connection, self.run.link, self.entity, keys)
+
     def note_written(self, done: Sequence[tuple[Wanted, Written]]) -> None:
         """Note what was written or found equal, in one transaction."""
         self.note_unchanged([one for one, written in done if written.outcome == UNCHANGED])
@@ -97,6 +109,12 @@ class LoadingNotes:
                 note_previews(connection, self.run, self.entity, found)
                 return
             bound = [(one.key, written.qms_id, one.values) for one, written in done]
+            taken = {
+                written.qms_id: one.key
+                for one, written in done
+                if written.qms_id != one.qms_id and written.outcome != "created"
+            }
+            store.release_rows(connection, self.run.link, self.entity, taken)
             store.bind_all(connection, self.run.link, self.entity, bound, read_at=self.read_at)
             store.note_changes(connection, self.run, self.entity, changes)
             note_outcomes(connection, self.run, self.entity, outcomes)

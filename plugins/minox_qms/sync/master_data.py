@@ -143,7 +143,7 @@ class MasterDataLoader:
         if fewer:
             self.notes.note_written([(one, Written(UNCHANGED, key)) for one, key in fewer.items()])
         self.notes.note_rejected(rejected)
-        unbound = [one for one in to_write if _qms_id(one) is None]
+        unbound = [one for one in to_write if one.qms_id is None]
         if len(unbound) > MANY_UNBOUND and self.stopped is None and not self.rows.is_remembered:
             try:
                 self.rows.remember_all()
@@ -236,6 +236,7 @@ class MasterDataLoader:
         except ConnectorError as error:
             self._fail([one.record for one in batch], error, weight=LIST_FAILED)
             return
+        self.notes.note_under_way([one for one in batch if self._is_to_send(one, rows.get(one.key))])
         self._flying.append(self._pool.map(lambda one: self._write_one(one, rows.get(one.key)), batch))
         self._land(but=1)
 
@@ -252,18 +253,39 @@ class MasterDataLoader:
             name, kind = self.mapping.entity, type(error).__name__
             log.warning("What became of the %s that were under way could not be noted: %s", name, kind)
 
+    def _is_to_send(self, one: Wanted, row: Row | None) -> bool:
+        """Whether something is sent for a record: it is not in QMS, or not as it should be."""
+        return row is None or bool(differing(self.mapping.qms, one.values, row))
+
     def _find(self, batch: list[Wanted]) -> dict[str, Row]:
-        """Find the rows of a batch by key where it is known, else by code."""
-        by_key = {key: one.key for one in batch if (key := _qms_id(one)) is not None}
-        found = {by_key[key]: row for key, row in self.rows.by_keys(by_key).items()}
-        codes = {one.values[self.mapping.code_field]: one for one in batch if one.key not in found}
-        matched = self.rows.by_codes(codes)
-        if self.rows.is_remembered:  # what is to be changed is read as it is now, not as it was in the list
-            entity = self.mapping.qms
-            stale = [code for code, row in matched.items() if differing(entity, codes[code].values, row)]
-            keys = {self.rows.key_of(matched.pop(code)): code for code in stale}
-            matched |= {keys[key]: row for key, row in self.rows.by_keys(keys).items()}
-        return found | {codes[code].key: row for code, row in matched.items()}
+        """Find the rows of a batch by key where it is known, else by code.
+
+        The row that has a record's code is the record's, also where it was bound to another one that users gave
+        another code since; such a one stays the record's as long as no row has its code.
+        """
+        by_key = {key: one.key for one in batch if (key := one.qms_id) is not None}
+        bound = {by_key[key]: row for key, row in self.rows.by_keys(by_key).items()}
+        code = self.mapping.code_field
+        codes = {
+            one.values[code]: one
+            for one in batch
+            if one.key not in bound or self.rows.code_of(bound[one.key]) != one.values[code]
+        }
+        matched = {codes[code].key: row for code, row in self._by_codes(codes).items()}
+        taken = {self.rows.key_of(row) for row in matched.values()}
+        return {key: row for key, row in bound.items() if self.rows.key_of(row) not in taken} | matched
+
+    def _by_codes(self, codes: dict[str, Wanted]) -> dict[str, Row]:
+        """Find rows by code, those that are to be changed as they are now."""
+        found = self.rows.by_codes(codes)
+        if not self.rows.is_remembered:
+            return found
+        stale = [code for code, row in found.items() if self._is_to_send(codes[code], row)]
+        missed = [] if self.rows.is_of_one_page else [code for code in codes if code not in found]
+        keys = {self.rows.key_of(found.pop(code)): code for code in stale}
+        found |= {keys[key]: row for key, row in self.rows.by_keys(keys).items()}
+        # rows that are deleted while a list is read let others slip from page to page
+        return found | self.rows.fresh_by_codes(missed)
 
     def _write_one(self, one: Wanted, row: Row | None) -> Result:
         """Write one record; whatever goes wrong is handed back, so that the others go on."""
@@ -344,11 +366,6 @@ class MasterDataLoader:
         """Ask QMS something small, to tell records that it fails on from a QMS that cannot be reached."""
         for _ in self.qms.pages("Company"):
             pass
-
-
-def _qms_id(one: Wanted) -> int | None:
-    """Key of the record's row in QMS, when that is known."""
-    return None if one.binding is None else one.binding.qms_id
 
 
 def _refusal(words: str) -> Finding:

@@ -41,6 +41,7 @@ class QmsRows:
         self.engine = engine
         self.run = run
         self.is_remembered = False
+        self.is_of_one_page = True
 
     def key_of(self, row: Row) -> int:
         """Key of a row in QMS."""
@@ -68,10 +69,15 @@ class QmsRows:
 
     def remember_all(self) -> None:
         """Read all rows of the company once, into staging: the cheapest way to match many records."""
-        # the copy of a code that comes last stays, so that of two rows with one code it is the older one
-        pages = self.qms.pages(self.mapping.qms, orderby=f"{self.mapping.key_field} desc")
-        stage(self.engine, self.run, f"qms_{self.mapping.entity}", pages, self._code_of_raw)
+        stage(self.engine, self.run, f"qms_{self.mapping.entity}", self._pages(), self._code_of_raw)
         self.is_remembered = True
+
+    def _pages(self) -> Iterator[list[bytes]]:
+        """Read all rows raw, the younger ones first: of two with one code, the copy that comes last is staged."""
+        pages = self.qms.pages(self.mapping.qms, orderby=f"{self.mapping.key_field} desc")
+        for number, page in enumerate(pages, start=1):
+            self.is_of_one_page = number == 1
+            yield page
 
     def by_codes(self, codes: Iterable[str]) -> dict[str, Row]:
         """Find rows by code, as remembered when all were; of two with one code, the older one."""
@@ -90,7 +96,7 @@ class QmsRows:
             rows = chain(rows, self._all())
         found: dict[str, Row] = {}
         for row in rows:
-            code = self._code_of(row)
+            code = self.code_of(row)
             if code in wanted and (code not in found or self.key_of(row) < self.key_of(found[code])):
                 found[code] = row
         return found
@@ -111,9 +117,9 @@ class QmsRows:
 
     def _code_of_raw(self, raw: bytes) -> str | None:
         """Code of a raw row; None when it has none."""
-        return self._code_of(self._read(raw))
+        return self.code_of(self._read(raw))
 
-    def _code_of(self, row: Row) -> str | None:
+    def code_of(self, row: Row) -> str | None:
         """Code of a row, which may come as a number; None when it has none."""
         code = row.get(self.mapping.code_field)
         if isinstance(code, int | Decimal) and not isinstance(code, bool):

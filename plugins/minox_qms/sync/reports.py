@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
-from include.storage.reports import DueReport, due, note_report_failed, note_reported
+from include.storage.reports import DueReport, doubt, due, note_report_failed, note_reported
 from include.storage.runs import RunBusyError, insist_on_turn
 from include.wire.text import row_key
 from minox_qms.hooks import odata
@@ -81,6 +81,8 @@ class Reporter:
             self._stopped = True
             return 0
         told = 0
+        with self.engine.begin() as connection:
+            doubt(connection, self.link.name, batch)
         answers = each(lambda one: self._try(one, known.get((one.entity_type, one.entity_id))), batch)
         for one, answer in zip(batch, answers, strict=True):
             if isinstance(answer, int):

@@ -119,7 +119,8 @@ def test_what_was_sent_without_an_answer_is_undone_when_minox_takes_it_back(worl
     give(world, "customer", customer(1, chamber_of_commerce="A"))
     good(world.run_master_data())
     if method == "POST":
-        world.qms.edit({"entity": "CustomerCompany", "delete": [qms_rows(world, "CustomerCompany")[0]["CustomerCompanyId"]]})
+        row = qms_row(world, "CustomerCompany", "1")
+        world.qms.edit({"entity": "CustomerCompany", "delete": [row["CustomerCompanyId"]]})
     change(world, "customer", 1, chamber_of_commerce="B")
     world.qms.spoil(method=method, path="CustomerCompany", times=None, action="apply-then-drop")
     reads = 2 if method == "PUT" else 3  # the row is looked for by its key, and then by its code
@@ -151,7 +152,8 @@ def test_a_loader_that_died_after_its_update_arrived_undoes_it_when_minox_takes_
 
 
 def test_a_report_that_was_sent_without_an_answer_is_sent_again_when_it_is_taken_back(world: World) -> None:
-    put_in_qms(world, "CustomerCompany", {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "x", "IsActive": True})
+    row = {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "x", "IsActive": True}
+    put_in_qms(world, "CustomerCompany", row)
     give(world, "customer", customer(1, name=" "))
     good(world.run_master_data())
     (said,) = told(world)

@@ -178,10 +178,17 @@ class Poster:
             )
 
     def look_up(self, invoice_header_id: int, batch: uuid.UUID) -> Posted | None:
-        """Look an entry up that may have arrived; None when Minox does not have it."""
+        """Look an entry up that may have arrived; None when Minox does not have it.
+
+        An administration that is switched off, or an address that leads elsewhere, does not have it either: so what is
+        not there counts as such only when Minox shows the administration's journals, and once more does not have it.
+        """
         attempt = self._begin(invoice_header_id, "look_up", None)
         try:
             lines = self.minox.get_batch(batch)
+            if not lines:
+                self.minox.journals()
+                lines = self.minox.get_batch(batch)
         except ConnectorError as error:
             self._end(attempt, "unknown", [str(error)])
             return _in_doubt(error)

@@ -81,6 +81,7 @@ def reconcile(
     batches: Mapping[int, str | None],
     *,
     not_due: set[int],
+    accounted_for: set[tuple[int, int]],
 ) -> list[Difference]:
     """Find what does not agree.
 
@@ -90,6 +91,7 @@ def reconcile(
         receivables: Minox's receivables of the period, and those of the invoices above.
         batches: Per booked InvoiceHeaderId: None when its batch is as it was sent, `deleted`, or how it differs.
         not_due: InvoiceHeaderIds that were processed after the last run: no run has taken them up yet.
+        accounted_for: Debtor and number of the ledger's invoices of whatever period: an entry's date is not its invoice's.
 
     Returns:
         The differences, by InvoiceHeaderId.
@@ -103,7 +105,7 @@ def reconcile(
         joined[name] = joined[other].where(joined[other].notna(), joined[name])
     joined = joined.merge(in_minox, on=["customer", "minox_number"], how="left")
     found = [_judge(row, batches, not_due) for row in joined.to_dict("records")]
-    claimed = set(zip(joined["customer"], joined["minox_number"], strict=True))
+    claimed = accounted_for.union(zip(joined["customer"], joined["minox_number"], strict=True))
     differences = [one for one in found if one is not None]
     differences += _extras(in_qms, in_minox, claimed)
     return sorted(differences, key=lambda one: (one.invoice_header_id is None, one.invoice_header_id or 0))

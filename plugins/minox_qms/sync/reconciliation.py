@@ -91,26 +91,31 @@ class Reconciliation:
         """
         with self.engine.connect() as connection:
             began: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-        InvoiceSelection(self.engine, self.qms, self.link, self.run, self.plan).stage_rows()
-        invoices = list(self._invoices())
+        selection = InvoiceSelection(self.engine, self.qms, self.link, self.run, self.plan)
+        selection.stage_rows()
+        keys = [key for key in in_booking_order(self.engine, self.run) if not key.startswith("#")]
+        invoices = list(self._invoices(keys))
         ledger, booked = self._ledger([one.invoice_header_id for one in invoices])
-        numbers = {one.minox_number for one in invoices} | {one.ledger_number for one in ledger}
+        unread = {one.invoice_header_id for one in booked} - {int(key) for key in keys}
+        moved_away = selection.there(unread)  # they have another date since, and are of another period
+        ledger = [one for one in ledger if one.invoice_header_id not in moved_away]
+        receivables = self._receivables({one.minox_number for one in invoices} | {one.ledger_number for one in ledger})
         differences = reconcile(
             invoices,
             ledger,
-            self._receivables(numbers),
-            self._batches(booked),
+            receivables,
+            self._batches([one for one in booked if one.invoice_header_id not in moved_away]),
             not_due=self._processed_since_last_run(),
+            accounted_for=self._places([one.minox_number for one in receivables]),
         )
         moved = self._moved_since(began)
         differences = [one for one in differences if one.invoice_header_id not in moved]
         self._keep(differences)
         return differences
 
-    def _invoices(self) -> Iterator[QmsInvoice]:
+    def _invoices(self, keys: list[str]) -> Iterator[QmsInvoice]:
         """QMS's invoices of the period that are to be accounted for."""
         examiner = Examiner(self.link, self.minox, self.qms, {}, read_at=self.plan.end, now=self.plan.end)
-        keys = [key for key in in_booking_order(self.engine, self.run) if not key.startswith("#")]
         for invoice in read_invoices(self.engine, self.run, keys):
             source = invoice.source
             if source is None:
@@ -152,6 +157,20 @@ class Reconciliation:
                     if row.state == "booked":
                         booked[number] = _Booked(number, row.batch_id, row.entry)
         return list(entries.values()), list(booked.values())
+
+    def _places(self, numbers: list[int]) -> set[tuple[int, int]]:
+        """Debtor and number of the ledger's invoices with these numbers, of whatever period."""
+        places: set[tuple[int, int]] = set()
+        with self.engine.connect() as connection:
+            for start in range(0, len(numbers), LEDGER_CHUNK):
+                part = sa.literal(numbers[start : start + LEDGER_CHUNK], sa.ARRAY(sa.BigInteger))
+                rows = connection.execute(
+                    sa.select(booking.c.customer, booking.c.minox_number).where(
+                        booking.c.link == self.run.link, booking.c.minox_number == sa.any_(part)
+                    )
+                )
+                places.update((row.customer, row.minox_number) for row in rows)
+        return places
 
     def _receivables(self, numbers: set[int | None]) -> list[MinoxItem]:
         """Minox's receivables of the period, and those with one of these numbers."""

@@ -103,6 +103,12 @@ class InvoiceSelection:
         stage(self.engine, self.run, "invoice_lines", lines, _line_key, _line_parent)
         return extracted
 
+    def there(self, ids: Iterable[int]) -> set[int]:
+        """Those of these invoices that QMS has in the states that are booked, whatever their date."""
+        pages = self.qms.pages_any("OverviewInvoice", "InvoiceHeaderId", sorted(ids))
+        keys = {_invoice_key(raw) for page in pages for raw in page if self._is_taken(raw, None, None)}
+        return {int(key) for key in keys if key is not None}
+
     def is_first_of_day(self) -> bool:
         """Whether no run has compared the last days with the ledger today: the day is the run's own."""
         if self.plan.from_date is not None:

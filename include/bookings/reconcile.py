@@ -91,7 +91,7 @@ def reconcile(
         receivables: Minox's receivables of the period, and those of the invoices above.
         batches: Per booked InvoiceHeaderId: None when its batch is as it was sent, `deleted`, or how it differs.
         not_due: InvoiceHeaderIds that were processed after the last run: no run has taken them up yet.
-        accounted_for: Debtor and number of the ledger's invoices of whatever period: an entry's date is not its invoice's.
+        accounted_for: Debtor and number of the ledger's invoices of any period: an entry's date is not its invoice's.
 
     Returns:
         The differences, by InvoiceHeaderId.

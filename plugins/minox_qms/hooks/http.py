@@ -65,7 +65,7 @@ class Limits:
         body: Bytes of an answer, unpacked.
         backoff: Seconds of the first pause at most; it doubles each time.
         backoff_cap: Seconds of any pause at most.
-        wait_cap: Seconds that we wait at most when told to.
+        wait_cap: Seconds that a request waits at most when told to; told to wait longer, it is given up.
     """
 
     connect: float = 10
@@ -78,6 +78,10 @@ class Limits:
     backoff: float = 0.5
     backoff_cap: float = 30
     wait_cap: float = 300
+
+
+LONGEST_HOLD: Final = 3600
+"""Seconds that nothing is sent at most when told to: one wrong header does not silence a system for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +244,10 @@ class Bearer(AuthBase):
         return request
 
 
+class TurnTooFarError(Exception):
+    """The other system asked us to send nothing for longer than a request waits."""
+
+
 class HttpClient:
     """Sends requests to one system, by the policy.
 
@@ -380,10 +388,19 @@ class HttpClient:
             raise requests.exceptions.ReadTimeout(f"more than {self._limits.transfer} seconds")
 
     def await_turn(self) -> None:
-        """Wait for the shared pace, and for what this system asked of this client."""
+        """Wait for the shared pace, and for what this system asked of this client.
+
+        Raises:
+            TurnTooFarError: That is longer than a request waits.
+        """
         if self._pacer is not None:
-            self.pause(self._pacer.reserve())
-        self.pause(self._not_before - self._timing.monotonic())
+            self._wait_for(self._pacer.reserve())
+        self._wait_for(self._not_before - self._timing.monotonic())
+
+    def _wait_for(self, seconds: float) -> None:
+        if seconds > self._limits.wait_cap + self._limits.backoff_cap:
+            raise TurnTooFarError(f"to wait {seconds:.0f} seconds more")
+        self.pause(seconds)
 
     def pause(self, seconds: float) -> None:
         """Sleep, and count it."""
@@ -417,9 +434,9 @@ class HttpClient:
             self._pacer.block_for(seconds)
 
     def asked_wait(self, answer: Answer) -> float | None:
-        """Return how many seconds an answer asks us to wait, at most the cap; None when it does not ask."""
+        """Return how many seconds an answer asks us to wait, at most an hour; None when it does not ask."""
         seconds = asked_wait(answer, self._timing.clock())
-        return None if seconds is None else min(seconds, self._limits.wait_cap)
+        return None if seconds is None else min(seconds, LONGEST_HOLD)
 
     @property
     def limits(self) -> Limits:
@@ -451,7 +468,10 @@ class _Exchange:
 
     def run(self, parse: Callable[[Answer], T]) -> T:
         while True:
-            self._client.await_turn()
+            try:
+                self._client.await_turn()
+            except TurnTooFarError as error:
+                self._give_up(Outcome.TOO_MANY, str(error))
             if self._client.tokens is not None:  # only now: one that was taken before a wait may have expired in it
                 self._token = self._client.tokens.token()
             if self._request.on_turn is not None:
@@ -508,8 +528,8 @@ class _Exchange:
         # More than was asked, by chance: workers do not all come back in the same moment, nor at once when it was 0.
         pause = seconds + self._client.chance(self._waits)
         self._waits += 1
-        self._client.hold(seconds)
-        if self._waits >= limits.waits or self._too_late(pause):
+        self._client.hold(pause)  # so that what was to go out after this one does not go out before it
+        if self._waits >= limits.waits or seconds > limits.wait_cap or self._too_late(pause):
             self._give_up(outcome, detail)
         self._reauthorized = False  # a token that was fresh before the wait need not be after it
         self._client.stats.count(waits=1)

@@ -10,7 +10,7 @@ from include.mapping.convert import not_blocked
 from include.mapping.field import Computed, Constant, Field, Noted, Reference
 from include.mapping.mapper import Mapping
 from include.wire.minox import Blocked, Item, ItemGroup, Text
-from include.wire.text import identifier, text
+from include.wire.text import MAX_KEY, identifier, text
 
 if TYPE_CHECKING:
     from include.mapping.context import MappingContext
@@ -133,7 +133,11 @@ MAPPING = Mapping(
 CHECKS = Checks(
     table="items",
     struct=Item,
-    records=(Filled("missing_id", "id"), Filled("missing_name", "description")),
+    records=(
+        Filled("missing_id", "id"),
+        Matches("wrong_type", "id", f"[\\s\\S]{{1,{MAX_KEY}}}", f"The id has more than {MAX_KEY} characters."),
+        Filled("missing_name", "description"),
+    ),
     required=("id", "description"),
 )
 

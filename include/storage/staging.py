@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from include.checks.results import StagedRecord
 from include.storage.tables import STAGING, sync_run
+from include.wire.text import MAX_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +37,8 @@ def stage(
 ) -> int:
     """Stream pages into the staging table of an entity, in one transaction: nothing half-read stays.
 
-    A record without a usable key is known by its place in the list, counted from 1 (`#17`). A key that comes twice
+    A record without a usable key (none, one that is too long, or one with a NUL, which PostgreSQL stores none of) is
+    known by its place in the list, counted from 1 (`#17`). A key that comes twice
     counts once, the later copy (spec, section 4). Only the last `KEEP_RUNS` runs of the link keep their rows.
 
     Args:
@@ -106,11 +108,16 @@ def _copy(
             for page in pages:
                 for raw in page:
                     position += 1
-                    key = f"#{position}" if (found := key_of(raw)) is None else found
+                    found = key_of(raw)
+                    key = found if found is not None and _is_usable(found) else f"#{position}"
                     parent = None if parent_of is None else parent_of(raw)
                     copy.write_row((run_id, position, key, parent, hashlib.sha256(raw).digest(), raw.decode()))
     except psycopg.Error as error:  # past SQLAlchemy, by a cursor of the driver: callers know the errors of one
         raise sa.exc.DBAPIError(statement, None, error) from None
+
+
+def _is_usable(key: str) -> bool:
+    return len(key) <= MAX_KEY and "\x00" not in key
 
 
 def read_staged(

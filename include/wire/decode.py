@@ -110,7 +110,7 @@ def decode_readable(raw: bytes, type_: type[T]) -> tuple[T | None, tuple[Fault, 
 
 
 def decode_row(raw: bytes) -> dict[str, Any]:
-    """Read an object whole, to write it back: every field as it came, numbers exact.
+    """Read an object whole, to write it back: every field as it came, numbers exact, NUL characters too.
 
     Args:
         raw: The JSON text; it may be anything.
@@ -119,8 +119,8 @@ def decode_row(raw: bytes) -> dict[str, Any]:
         The fields. Numbers with a fraction are Decimal.
 
     Raises:
-        ValueError: It is no object, is nested too deeply, or holds a NUL or a number that nothing can store; the text
-            says which, without values.
+        ValueError: It is no object, is nested too deeply, or holds a number that nothing can store; the text says
+            which, without values.
     """
     try:
         content = _read(raw)
@@ -130,23 +130,20 @@ def decode_row(raw: bytes) -> dict[str, Any]:
         raise ValueError("not JSON") from None
     if not isinstance(content, dict):
         raise ValueError("not an object")  # noqa: TRY004 - of the data, not of the call
-    if not _is_storable(content):
-        raise ValueError("a NUL, or a number that is too large")
+    if not _can_be_sent(content):
+        raise ValueError("a number that is too large")
     return content
 
 
-def _is_storable(content: Any) -> bool:
-    """Tell whether all texts and numbers of a JSON value can be stored and sent again."""
+def _can_be_sent(content: Any) -> bool:
+    """Tell whether all numbers of a JSON value can be sent again."""
     left = [content]
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            left += [*value, *value.values()]
+            left += value.values()
         elif isinstance(value, list):
             left += value
-        elif isinstance(value, str):
-            if "\x00" in value:
-                return False
         elif isinstance(value, _NUMBERS) and not _sane(Decimal(value)):
             return False
     return True

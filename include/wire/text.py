@@ -8,6 +8,9 @@ from decimal import Decimal
 _WHOLE = re.compile(r"-?[0-9]{1,30}")
 _KEYS = 2**63
 
+MAX_KEY = 600
+"""Characters of a key: PostgreSQL's indexes hold no row of more than 2,704 bytes, and a character has up to four."""
+
 
 def text(value: str | float | Decimal | None) -> str | None:
     """Read a text field.

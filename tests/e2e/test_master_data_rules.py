@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -434,7 +435,7 @@ def test_a_row_is_one_record_though_users_gave_it_the_code_of_another(world: Wor
     }
 
 
-@pytest.mark.parametrize("long_code", ["é" * 600, "A/" * 400], ids=["letters", "slashes"])
+@pytest.mark.parametrize("long_code", ["é" * 600, "A/" * 300], ids=["letters", "slashes"])
 def test_a_code_longer_than_a_query_is_found_in_the_list(world: World, long_code: str) -> None:
     only(world, "items")
     row = {
@@ -449,6 +450,37 @@ def test_a_code_longer_than_a_query_is_found_in_the_list(world: World, long_code
     ran = good(world.run_master_data())
     assert ran.counts == {"items": {"updated": 1, "created": 1}}
     assert qms_row(world, "ItemCompany", long_code)["LongDescription"] == "blijft"
+
+
+@pytest.mark.parametrize("entity", ["customer", "item"])
+def test_an_id_longer_than_can_be_kept_costs_one_record(world: World, entity: str) -> None:
+    only(world, "items")
+    endless = "".join(hashlib.sha256(bytes([place])).hexdigest() for place in range(50))  # nothing that can be packed
+    make, entities = (customer, "customers") if entity == "customer" else (item, "items")
+    give(world, entity, make(1), make(endless), make(2))
+    ran = good(world.run_master_data())
+    assert ran.counts[entities] == {"created": 2, "rejected": 1}
+    assert outcome(world, ran, entities, "#2")[:2] == ("rejected", "wrong_type")
+
+
+def test_a_nul_that_users_keep_in_qms_costs_nothing_and_stays(world: World) -> None:
+    give(world, "customer", customer(1), customer(2))
+    good(world.run_master_data())
+    change_in_qms(
+        world, "CustomerCompany", qms_row(world, "CustomerCompany", "1"), Remarks="a\0b", Identification="c\0d"
+    )
+    for number in (1, 2):
+        change(world, "customer", number, chamber_of_commerce="77")
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 2}}
+    row = qms_row(world, "CustomerCompany", "1")
+    assert (row["Remarks"], row["Identification"]) == ("a\0b", "77")
+
+
+@pytest.mark.parametrize("code", ["x" * 601, "a\0b"], ids=["long", "nul"])
+def test_a_code_of_users_that_cannot_be_kept_costs_a_first_run_nothing(world: World, code: str) -> None:
+    give(world, "customer", *(customer(number) for number in range(1000, 1250)))
+    put_in_qms(world, "CustomerCompany", {"CustomerCompanyId": "9", "CustomerCode": code, "Name": "x"})
+    assert good(world.run_master_data()).counts == {"customers": {"created": 250}}
 
 
 def test_codes_with_quotes_and_percents_are_matched(world: World) -> None:

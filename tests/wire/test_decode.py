@@ -224,14 +224,17 @@ def test_a_row_is_read_whole_and_exact() -> None:
     assert isinstance(row["Price"], Decimal)
 
 
+def test_a_row_is_written_back_with_its_nul_characters() -> None:
+    assert decode_row(b'{"a": [{"b": "x\\u0000"}], "c": "\\u0000"}') == {"a": [{"b": "x\x00"}], "c": "\x00"}
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         b"", b"[]", b"null", b'{"a": NaN}', b'{"a": 1e99999999999999999999}', b'{"a": 1e31}',
-        b'{"a": ' + b"9" * 5000 + b"}", b'{"a": [{"b": "x\\u0000"}]}', b'{"\\u0000": 1}', b'{"a": "\\ud800',
-        b"\xff", b'{"a":' * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}", b'{"a": [{"b": 1e31}]}', b'{"a": "\\ud800', b"\xff", b'{"a":' * 100_000,
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_written_back_is_no_row(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r"JSON|object|deeply|NUL"):
+    with pytest.raises(ValueError, match=r"JSON|object|deeply|large"):
         decode_row(raw)

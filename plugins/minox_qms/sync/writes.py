@@ -33,13 +33,18 @@ class Written:
 
 
 def differing(entity: str, wanted: Mapping[str, Any], row: Row) -> dict[str, list[Any]]:
-    """Coupled fields whose value in QMS is not the wanted one: before and after."""
+    """Coupled fields whose value in QMS is not the wanted one: before (as it can be stored) and after."""
     kinds = FIELD_KINDS[entity]
     return {
-        name: [row.get(name), value]
+        name: [_storable(row.get(name)), value]
         for name, value in wanted.items()
         if not same_value(kinds[name], value, row.get(name))
     }
+
+
+def _storable(value: Any) -> Any:
+    """Write U+FFFD in place of NUL, which PostgreSQL stores none of."""
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) else value
 
 
 def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool) -> Written:

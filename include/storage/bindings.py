@@ -234,15 +234,24 @@ def forget_qms_ids(connection: sa.Connection, link: str, entity: str, qms_ids: I
 
 def known_references(connection: sa.Connection, link: str, entity: str) -> dict[str, int]:
     """QMS ids by code, of the records that the link's own bookkeeping knows."""
-    found = sa.select(reference.c.code, reference.c.qms_id).where(
-        reference.c.link == link, reference.c.entity == entity
-    )
     bound = sa.select(binding.c.source_key, binding.c.qms_id).where(
         binding.c.link == link, binding.c.entity == entity, binding.c.qms_id.is_not(None)
     )
-    codes = dict(connection.execute(found).all())
-    codes.update((key, qms_id) for key, qms_id in connection.execute(bound) if qms_id is not None)
-    return codes
+    return {**looked_up_references(connection, link, entity), **dict(connection.execute(bound).all())}
+
+
+def looked_up_references(connection: sa.Connection, link: str, entity: str) -> dict[str, int]:
+    """QMS ids by code, of those that were looked up in QMS."""
+    found = sa.select(reference.c.code, reference.c.qms_id).where(
+        reference.c.link == link, reference.c.entity == entity
+    )
+    return dict(connection.execute(found).all())
+
+
+def forget_references(connection: sa.Connection, link: str, entity: str, codes: Iterable[str]) -> None:
+    """Forget codes that were looked up, and that QMS does not have any more."""
+    which = reference.c.code == sa.any_(sa.literal(list(codes), sa.ARRAY(sa.Text)))
+    connection.execute(sa.delete(reference).where(reference.c.link == link, reference.c.entity == entity, which))
 
 
 def note_references(connection: sa.Connection, link: str, entity: str, codes: Mapping[str, int]) -> None:

@@ -297,6 +297,18 @@ def test_whether_qms_has_a_rejected_debtor_is_asked_until_it_answers(world: Worl
     assert world.qms.requests() == []
 
 
+def test_a_rejected_debtor_that_came_to_qms_later_is_reported_when_the_list_is_loaded_next(world: World) -> None:
+    give(world, "customer", customer(1, name=" "), customer(2))
+    good(world.run_master_data())
+    put_in_qms(world, "CustomerCompany", {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "x"})
+    forget(world)
+    good(world.run_master_data())
+    assert world.qms.requests() == []
+    change(world, "customer", 2, chamber_of_commerce="77")
+    good(world.run_master_data())
+    assert [(one["EntityId"], one["IsError"]) for one in told(world)] == [("77", True)]
+
+
 def test_a_failing_report_is_a_warning_and_is_made_up_for(world: World) -> None:
     give(world, "customer", customer(1))
     good(world.run_master_data())

@@ -554,6 +554,38 @@ def test_a_looked_up_reference_that_got_another_key_is_looked_up_anew(world: Wor
     assert [qms_row(world, "ItemCompany", code)["VatCodeId"] for code in "AB"] == ["12", "12"]
 
 
+def test_a_reference_is_the_one_that_has_the_code_now(world: World) -> None:
+    def row(key: int, code: str) -> dict[str, Any]:
+        return {
+            "PaymentConditionId": str(key),
+            "Code": code,
+            "Name": code,
+            "PaymentTerm": 30,
+            "PaymentConditionType": "Credit",
+        }
+
+    put_in_qms(world, "PaymentCondition", row(31, "30"))
+    give(world, "customer", customer(1, term=30), customer(2, term=30))
+    good(world.run_master_data())
+    change_in_qms(world, "PaymentCondition", row(31, "30"), Code="30-OUD")
+    put_in_qms(world, "PaymentCondition", row(99, "30"))
+    forget(world)
+    assert good(world.run_master_data()).counts == {"customers": {"unchanged": 2}}
+    assert world.qms.requests() == []
+    give(world, "customer", customer(3, term=30))
+    good(world.run_master_data())
+    assert len(world.qms.requests("GET", "PaymentCondition")) == 1
+    assert qms_row(world, "CustomerCompany", "3")["PaymentConditionId"] == "99"
+    change_in_qms(world, "PaymentCondition", row(99, "30"), Code="weg")
+    give(world, "customer", customer(4, term=30))
+    ran = good(world.run_master_data())
+    assert outcome(world, ran, "customers", 4)[:2] == ("rejected", "unresolved_reference")
+    put_in_qms(world, "PaymentCondition", row(100, "30"))
+    good(world.run_master_data())
+    keys = {qms_row(world, "CustomerCompany", str(number))["PaymentConditionId"] for number in range(1, 5)}
+    assert keys == {"100"}
+
+
 def test_a_reference_that_could_not_be_looked_up_fails_its_records_and_no_other(world: World) -> None:
     only(world, "items")
     put_in_qms(world, "VatCode", {"VatCodeId": "11", **VAT_ROW})

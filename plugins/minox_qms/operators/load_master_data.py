@@ -38,12 +38,14 @@ class LoadMasterDataOperator(LinkOperator):
         mapping = MASTER_DATA[self.entity]
         groups = staged_item_groups(self.engine, run) if mapping.reads else {}
         qms = self.qms(settings)
+        loader = MasterDataLoader(self.engine, qms, mapping, settings, run, groups)
         try:
-            MasterDataLoader(self.engine, qms, mapping, settings, run, groups).load()
+            loader.load()
         finally:
             if self.entity == "customers" and not run.dry_run:
                 report_rejected_debtors(self.engine, qms, settings, run)
-        note_loaded(self.engine, run, mapping, settings)
+        if not loader.references.have_changed:  # else what was unchanged by the old ones is looked at once more
+            note_loaded(self.engine, run, mapping, settings)
 
     def flow(self, settings: LinkSettings, run: Run) -> Flow:
         """From the staging table to the entity of QMS; a dry run writes nothing."""

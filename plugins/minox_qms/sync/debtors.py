@@ -11,7 +11,9 @@ from include.errors import ConnectorError
 from include.mappings import customers
 from include.storage.bindings import known_references, note_references
 from include.storage.facts import fact, remember
+from include.storage.outcomes import WRITTEN
 from include.storage.reports import clear, report
+from include.storage.runs import count_outcomes
 from include.storage.tables import quarantine
 from minox_qms.sync.qms_rows import QmsRows
 
@@ -30,9 +32,9 @@ SEEN_UNTIL = "run of the latest rejected debtor that was seen to"
 def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
     """Note an error for every debtor in quarantine that QMS has, and no error for those that left it.
 
-    Whether QMS has a debtor that the bookkeeping does not know is asked once, when it is rejected first (and again as
-    long as QMS gave no answer; by a later run, when the one that rejected it did not come so far). A failure here is a
-    warning.
+    Whether QMS has a debtor that the bookkeeping does not know is asked when it is rejected first (again as long as QMS
+    gave no answer; by a later run, when the one that rejected it did not come so far), and whenever a run has written
+    other debtors: somebody may have typed it in since. A failure here is a warning.
     """
     if not link.bookings.report_to_qms:
         return
@@ -45,10 +47,11 @@ def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings,
         known = known_references(connection, link.name, ENTITY)
         unasked = set(fact(connection, link.name, UNASKED) or ())
         seen_until = fact(connection, link.name, SEEN_UNTIL) or 0
+    has_written = any(outcome in WRITTEN for outcome in count_outcomes(engine, run).get(ENTITY, {}))
     asked = [
         row.source_key
         for row in rows
-        if (row.first_run > seen_until or row.source_key in unasked)
+        if (has_written or row.first_run > seen_until or row.source_key in unasked)
         and row.source_key not in known
         and not row.source_key.startswith("#")
     ]

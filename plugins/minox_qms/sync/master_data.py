@@ -127,7 +127,7 @@ class MasterDataLoader:
         unchanged: list[Wanted] = []
         to_write: list[Wanted] = []
         rejected: list[tuple[StagedRecord, tuple[Finding, ...]]] = []
-        for one in self._map(chunk):
+        for one in self._with_fresh_references(self._map(chunk)):
             if one.mapped.rejections:
                 found = tuple(Finding(each.reason, each.field, each.message) for each in one.mapped.rejections)
                 rejected.append((one.record, found))
@@ -185,6 +185,28 @@ class MasterDataLoader:
             (staged, map_record(self.mapping, record, context)) for staged, record in records if record is not None
         ]
         return [Wanted(staged, one, store.values_hash(one.values), bound.get(staged.key)) for staged, one in mapped]
+
+    def _with_fresh_references(self, wanted: list[Wanted]) -> list[Wanted]:
+        """Map those that are to be written again, should QMS's users have changed what they refer to."""
+        if not self.mapping.references or self.stopped is not None:
+            return wanted
+        to_write = [
+            one.record
+            for one in wanted
+            if one.binding is None or not (self._is_waiting(one, one.binding) or self._is_unchanged(one, one.binding))
+        ]
+        records = [decode_record(record.raw, self.mapping.struct)[0] for record in to_write]
+        codes = set().union(*(self.references.codes_of(record) for record in records if record is not None))
+        try:
+            has_changed = self.references.look_again(codes)
+        except ConnectorError as error:
+            self._fail(to_write, error, weight=LIST_FAILED)
+            failed = {record.position for record in to_write}
+            return [one for one in wanted if one.record.position not in failed]
+        if not has_changed:
+            return wanted
+        anew = {one.record.position: one for one in self._map(to_write)}
+        return [anew.get(one.record.position, one) for one in wanted]
 
     def _is_waiting(self, one: Wanted, known: store.Binding) -> bool:
         """Whether QMS refused exactly this, and it is not time to offer it again."""

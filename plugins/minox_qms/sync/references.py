@@ -38,12 +38,16 @@ class References:
         self.run = run
         self.known: dict[str, dict[str, int]] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._remembered: dict[str, dict[str, int]] = {}
+        self.have_changed = False
 
     def prepare(self, connection: sa.Connection) -> None:
         """Read what the bookkeeping knows."""
         for row in self.mapping.references:
-            found = store.known_references(connection, self.run.link, row.to)
-            self.known[row.to] = found | previewed_codes(connection, self.run, row.to)
+            known = store.known_references(connection, self.run.link, row.to)
+            self.known[row.to] = known | previewed_codes(connection, self.run, row.to)
+            found = store.looked_up_references(connection, self.run.link, row.to)
+            self._remembered[row.to] = {code: key for code, key in found.items() if known[code] == key}
 
     def codes_of(self, record: Any) -> set[tuple[str, str]]:
         """The codes that a record refers to, each with its entity."""
@@ -68,13 +72,39 @@ class References:
             if not self.is_settled(entity, code):
                 missing.setdefault(entity, set()).add(code)
         for entity, wanted in missing.items():
-            rows = self._rows(entity)
-            found = {code: rows.key_of(row) for code, row in rows.by_codes(sorted(wanted)).items()}
-            self._asked |= {(entity, code) for code in wanted}
-            self.known[entity] |= found
-            if not self.run.dry_run:
-                with self.engine.begin() as connection:
-                    store.note_references(connection, self.run.link, entity, found)
+            self._ask(entity, wanted)
+
+    def look_again(self, codes: Iterable[tuple[str, str]]) -> bool:
+        """Look up once in a run those of these codes that an earlier run looked up: QMS's users may have changed them.
+
+        What the connector wrote itself is known by its own bookkeeping.
+
+        Returns:
+            Whether one of them stands for another key now, or for none.
+
+        Raises:
+            ConnectorError: QMS did not answer.
+        """
+        again: dict[str, set[str]] = {}
+        for entity, code in codes:
+            if code in self._remembered[entity] and (entity, code) not in self._asked:
+                again.setdefault(entity, set()).add(code)
+        changed = [self._ask(entity, wanted) for entity, wanted in again.items()]
+        self.have_changed |= any(changed)
+        return any(changed)
+
+    def _ask(self, entity: str, codes: set[str]) -> bool:
+        """Look codes up in QMS; returns whether that changed what is known of them."""
+        rows = self._rows(entity)
+        found = {code: rows.key_of(row) for code, row in rows.by_codes(sorted(codes)).items()}
+        self._asked |= {(entity, code) for code in codes}
+        before = {code: key for code, key in self.known[entity].items() if code in codes}
+        self.known[entity] = {code: key for code, key in self.known[entity].items() if code not in codes} | found
+        if not self.run.dry_run and found != before:
+            with self.engine.begin() as connection:
+                store.note_references(connection, self.run.link, entity, found)
+                store.forget_references(connection, self.run.link, entity, codes - found.keys())
+        return found != before
 
     def find_lost(self, values: Iterable[dict[str, Any]]) -> dict[str, set[int]]:
         """Find which of the keys that these records were sent with QMS does not have any more, and forget them.

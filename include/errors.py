@@ -99,5 +99,9 @@ class UnknownOutcomeError(ConnectorError):
     """A write went out and its answer did not come back, or said nothing usable: it has to be looked up."""
 
 
+class LateAnswerError(UnknownOutcomeError):
+    """The answer did not come in time: the write may yet be carried out, after it was looked up in vain."""
+
+
 class InvariantError(ConnectorError):
     """A promise of the connector does not hold (conservation, balance, one batch per invoice): a bug of ours."""

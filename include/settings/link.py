@@ -68,7 +68,7 @@ class MinoxSettings(_Section):
         Decimal(5),
         gt=0,
         le=1000,
-        description="Requests a second, over all workers and links of this connection together.",
+        description="Requests a second, over all workers, links and connections of this client id together.",
     )
 
 

@@ -1,4 +1,4 @@
-"""One budget of requests per Airflow connection, shared by all workers through the database (spec, section 4, limits).
+"""One budget of requests per client of Minox, shared by all workers through the database (spec, section 4, limits).
 
 Every request takes the next free moment; moments lie 1/requests_per_second apart, and a little more. Who takes one
 waits until it has come, outside the database. The clock is the database's, so that workers with wrong clocks share one
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from include.storage.engine import ask
 from include.storage.tables import request_pacing
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Pacing:
         """Take the next free moment.
 
         Args:
-            key: Airflow connection id.
+            key: Of the client.
             per_second: Requests per second, over all workers together; above 0.
 
         Returns:
@@ -75,7 +76,7 @@ class Pacing:
         """Let nobody send anything for a while; a longer block that stands already stays.
 
         Args:
-            key: Airflow connection id.
+            key: Of the client.
             seconds: From now on.
         """
         until = sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
@@ -87,6 +88,12 @@ class Pacing:
         with self._connect() as connection:
             self._add(connection, key)
             connection.execute(block)
+
+    def blocked_for(self, key: str) -> float:
+        """How many seconds nobody may send anything; 0 when everybody may."""
+        left = sa.func.extract("epoch", request_pacing.c.blocked_until - sa.func.clock_timestamp())
+        question = sa.select(sa.cast(left, sa.Double)).where(request_pacing.c.key == sa.bindparam("of_key"))
+        return max(0.0, ask(self._engine(), question, {"of_key": key}) or 0.0)
 
     def _connect(self) -> sa.Connection:
         """Open a short connection whose statements commit one by one."""

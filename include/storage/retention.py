@@ -86,7 +86,7 @@ KEPT: dict[str, str] = {
     "person_action": "what people did, and why: it answers for exclusions that still hold",
     "link_fact": "one row a link and fact",
     "oauth_grant": "one row a connection",
-    "request_pacing": "one row a connection",
+    "request_pacing": "one row a client of Minox",
 }
 """Tables that are kept for ever, and why: none grows by time alone."""
 

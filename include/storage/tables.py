@@ -475,7 +475,7 @@ oauth_grant = sa.Table(
 request_pacing = sa.Table(
     "request_pacing",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True, comment="Airflow connection"),
+    sa.Column("key", sa.Text, primary_key=True, comment="Client of Minox, hashed with its address"),
     sa.Column("next_at", sa.DateTime(timezone=True), nullable=False, comment="First moment that nobody has reserved"),
     _instant("blocked_until"),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from include.errors import ConfigurationError, GrantRefusedError
 from include.storage.engine import engine
@@ -78,8 +78,8 @@ def read_answer(text: str, state: str) -> Answer:
     pasted = text.strip()
     if not pasted:
         raise ConfigurationError("Nothing was pasted: give the whole address, or the code in it.")
-    if "=" not in pasted and "/" not in pasted:
-        return Answer(pasted, None)
+    if not any(mark in pasted for mark in ("://", "?", "code=", "error=")):
+        return Answer(unquote(pasted), None)
     query = parse_qs(urlsplit(pasted).query if "?" in pasted else pasted)
     if "error" in query:
         raise GrantRefusedError("The sign-in was refused.", detail=_plain(query["error"][0]))

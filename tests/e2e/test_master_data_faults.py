@@ -114,6 +114,18 @@ def test_a_write_goes_out_again_after_a_look_up_and_a_pause(world: World, method
     assert heard[heard.index(method) :] == [method, "GET", "pause 1", method, "GET", "pause 2", method, "GET"]
 
 
+def test_a_create_that_may_yet_come_about_is_not_sent_again_in_the_same_run(world: World) -> None:
+    give(world, "customer", customer(1))
+    world.qms.spoil(method="POST", path="CustomerCompany", action="status", status=504, times=None)
+    assert world.run_master_data().counts == {"customers": {"failed": 1}}
+    assert len(world.qms.requests("POST", "CustomerCompany")) == 1
+    world.qms.heal()
+    row = {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "Jansen B.V.", "CustomerType": "Customer"}
+    put_in_qms(world, "CustomerCompany", row)  # it came about after it was looked up
+    assert good(world.run_master_data()).counts == {"customers": {"updated": 1}}
+    assert len(qms_rows(world, "CustomerCompany")) == 1
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_what_was_sent_without_an_answer_is_undone_when_minox_takes_it_back(world: World, method: str) -> None:
     give(world, "customer", customer(1, chamber_of_commerce="A"))

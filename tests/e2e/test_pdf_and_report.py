@@ -153,6 +153,33 @@ def test_a_lost_answer_of_an_administration_that_is_switched_off_then_is_looked_
     assert (len(documents(pdfs, 1)), state(pdfs, 1)) == (1, "attached")
 
 
+def test_a_pdf_that_may_yet_arrive_is_sent_once_a_run(pdfs: BookingWorld) -> None:
+    pdfs.add(invoice(1))
+    pdfs.minox.spoil(method="POST", path="blob", action="status", status=504, times=None)
+    pdfs.run()
+    assert len(pdfs.minox.requests("POST", "blob")) == 1
+    pdfs.minox.heal()
+    pdfs.run(LATER)
+    assert (len(documents(pdfs, 1)), state(pdfs, 1)) == (1, "attached")
+
+
+def test_a_report_that_may_yet_arrive_is_sent_once_a_run(world: BookingWorld) -> None:
+    world.add(invoice(1))
+    world.qms.spoil(method="POST", path="EntityState", action="status", status=504, times=None)
+    world.run()
+    assert len(world.qms.requests("POST", "EntityState")) == 1
+    world.qms.heal()
+    world.run(LATER)
+    assert world.states["1"]["IsError"] is False
+
+
+def test_a_pdf_that_was_refused_by_any_4xx_is_no_error_of_the_run(pdfs: BookingWorld) -> None:
+    pdfs.add(invoice(1))
+    pdfs.minox.spoil(method="POST", path="blob", action="status", status=415)
+    assert pdfs.run().is_good
+    assert state(pdfs, 1) == "failed"
+
+
 def test_a_pdf_that_did_not_arrive_is_sent_again(pdfs: BookingWorld) -> None:
     pdfs.add(invoice(1))
     pdfs.minox.spoil(method="POST", path="blob", action="drop")

@@ -23,7 +23,7 @@ def world(world: BookingWorld) -> BookingWorld:
     return world
 
 
-def findings(world: BookingWorld) -> list[tuple[str, int | None, str]]:
+def findings(world: BookingWorld) -> list[tuple[str, int | None, str | None]]:
     world.run_reconciliation(dates=MARCH)
     rows = world.rows("SELECT kind, invoice_header_id, invoice_number FROM reconciliation_finding")
     return [tuple(row) for row in rows]

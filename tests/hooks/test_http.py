@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import logging
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -165,6 +168,107 @@ def test_nobody_goes_before_the_one_that_was_told_to_wait(
     fake_time.on_sleep = another
     client.send(READ, body_of)
     assert fake_time.sleeps == pytest.approx([2.25, 2.25])
+
+
+class Pace:
+    """A pace whose moments and blocks are given."""
+
+    def __init__(self, *, waits: list[float], blocks: list[float]) -> None:
+        self.waits, self.blocks, self.calls = waits, blocks, list[str]()
+
+    def reserve(self) -> float:
+        self.calls.append("reserve")
+        return self.waits.pop(0)
+
+    def blocked_for(self) -> float:
+        self.calls.append("look")
+        return self.blocks.pop(0)
+
+    def block_for(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+@pytest.mark.parametrize(
+    ("waits", "blocks", "sleeps"),
+    [
+        ([0.2], [], [0.2]),
+        ([2.0], [0.0], [2.0]),
+        ([2.0, 5.4], [5.0, 0.0], [2.0, 5.4]),
+        ([2.0, 0.0, 7.0], [5.0, 6.0, 0.0], [2.0, 5.0, 7.0]),
+    ],
+)
+def test_who_waited_for_a_moment_looks_whether_another_was_told_to_wait(
+    server: FakeServer, fake_time: FakeTime, waits: list[float], blocks: list[float], sleeps: list[float]
+) -> None:
+    timing = Timing(fake_time.sleep, fake_time.clock, fake_time.clock, fake_time.random)
+    HttpClient("minox", server.url, pacer=Pace(waits=waits, blocks=blocks), timing=timing).await_turn()
+    assert fake_time.sleeps == sleeps
+    assert waits == blocks == []
+
+
+def test_who_waits_for_a_refresh_takes_no_moment_meanwhile(server: FakeServer, fake_time: FakeTime) -> None:
+    pace = Pace(waits=[0.0], blocks=[])
+
+    class Tokens(OneToken):
+        def token(self) -> str:
+            pace.calls.append("token")
+            return super().token()
+
+    client = HttpClient("minox", server.url, tokens=Tokens(), pacer=pace)
+    client.send(READ, body_of)
+    client.close()
+    assert pace.calls == ["token", "reserve", "token"]
+
+
+def test_a_proxy_of_the_environment_is_used(
+    server: FakeServer, make: Callable[..., HttpClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    client = make()
+    client.base_url = "http://elders.localhost:9"
+    server.default = lambda _: Reply(200, b"{}")
+    assert client.send(WRITE, body_of) == b"{}"
+    assert server.seen[0].headers["host"] == "elders.localhost:9"
+
+
+def test_a_body_may_take_longer_to_send_than_a_connection_to_make() -> None:
+    body = bytes(8 * 1024 * 1024)  # more than the sockets hold
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def read_slowly() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                time.sleep(0.6)
+                left = len(body)
+                while left > 0:  # the head is read with it
+                    left -= len(connection.recv(1024 * 1024))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        reading = pool.submit(read_slowly)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        client = HttpClient("minox", address, limits=Limits(connect=0.2, read=5, transfer=20))
+        assert client.send(replace(WRITE, body=body), body_of) == b"{}"
+        reading.result()
+        client.close()
+
+
+def test_a_link_of_a_server_behind_tls_is_followed_with_tls() -> None:
+    client = HttpClient("qms", "https://qms.example")
+
+    def followed(link: str) -> str:
+        return client.url(replace(READ, path=link, query=()))
+
+    assert followed("http://qms.example/odata?$skiptoken=1") == "https://qms.example/odata?$skiptoken=1"
+    for other in (
+        "http://qms.example:8080/x",
+        "http://elders.example/x",
+        "http://u@qms.example/x",
+        "ftp://qms.example",
+    ):
+        with pytest.raises(ContractViolationError, match="another server"):
+            followed(other)
 
 
 def test_nothing_is_held_for_more_than_an_hour(

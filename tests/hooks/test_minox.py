@@ -249,6 +249,9 @@ def test_receivables(server: FakeServer, hook: MinoxHook) -> None:
     assert hook.receivable(1001, 14) is None
     with pytest.raises(ContractViolationError):
         hook.receivable(1001, 13)
+    answers(server, {f"GET {BASE}/receivable/account/1002/invoice/12": Reply(200, one)})
+    with pytest.raises(ContractViolationError):
+        hook.receivable(1002, 12)
     template = "receivable/account/{customer}/invoice/{invoice_number}"
     assert any(name.endswith(template) for name in hook.stats.requests)
 
@@ -326,6 +329,8 @@ def test_a_connection_that_does_not_work_says_so(
     works, text = hook.test_connection()
     assert not works
     assert "does not answer as it should" in text
+    answers(server, {"POST /api/1/inspect": Reply(401)})
+    assert hook.test_connection() == (False, "Minox does not accept the connection's client id and secret.")
     for fields, wanted in (({"login": ""}, "login"), ({"password": ""}, "password"), ({"host": ""}, "host")):
         connect("minox_bad", "minox", **{"host": server.url, **fields})
         works, text = MinoxHook("minox_bad", engine_=lambda: database).test_connection()

@@ -35,12 +35,13 @@ EXPECTED = """
 outcome         READ         REPLACE        CREATE         ATTACH         TOKEN
 NEVER_SENT      RETRY        RETRY          RETRY          RETRY          RETRY
 MAYBE_APPLIED   RETRY        LOOK_UP        LOOK_UP        LOOK_UP        RETRY
+LATE            RETRY        LOOK_UP        LOOK_UP        LOOK_UP        RETRY
 REDIRECT        STOP_RUN     STOP_RUN       STOP_RUN       STOP_RUN       STOP_RUN
 BAD_REQUEST     FAIL         REFUSE_RECORD  REFUSE_RECORD  REFUSE_RECORD  STOP_RUN
 UNAUTHORIZED    REAUTHORIZE  REAUTHORIZE    REAUTHORIZE    REAUTHORIZE    STOP_RUN
 FORBIDDEN       STOP_RUN     STOP_RUN       STOP_RUN       STOP_RUN       STOP_RUN
 NOT_FOUND       STOP_RUN     STOP_RUN       STOP_RUN       REFUSE_RECORD  STOP_RUN
-OTHER_4XX       FAIL         FAIL           FAIL           FAIL           STOP_RUN
+OTHER_4XX       FAIL         FAIL           FAIL           REFUSE_RECORD  STOP_RUN
 TOO_MANY        WAIT         WAIT           WAIT           WAIT           WAIT
 UNAVAILABLE     WAIT         LOOK_UP        LOOK_UP        LOOK_UP        WAIT
 SERVER_ERROR    RETRY        LOOK_UP        LOOK_UP        LOOK_UP        RETRY
@@ -54,10 +55,10 @@ FAULTS = {
     Outcome.MAYBE_APPLIED: [
         Reply(fault="reset"),
         Reply(fault="close"),
-        Reply(fault="stall"),
         Reply(200, b"{}", fault="truncate"),
         Reply(200, b"{}", {"Content-Encoding": "gzip"}),
     ],
+    Outcome.LATE: [Reply(fault="stall"), Reply(504)],
     Outcome.REDIRECT: [Reply(302, b"", {"Location": "/elsewhere"}), Reply(308, b"", {"Location": "http://a.example"})],
     Outcome.BAD_REQUEST: [Reply(400, [{"message": "Nee"}])],
     Outcome.UNAUTHORIZED: [Reply(401)],
@@ -66,7 +67,7 @@ FAULTS = {
     Outcome.OTHER_4XX: [Reply(405), Reply(409), Reply(415), Reply(422, {})],
     Outcome.TOO_MANY: [Reply(429), Reply(429, b"", {"Retry-After": "3"})],
     Outcome.UNAVAILABLE: [Reply(503, b"", {"Retry-After": "3"})],
-    Outcome.SERVER_ERROR: [Reply(500), Reply(502, "<html>"), Reply(503), Reply(504), Reply(408)],
+    Outcome.SERVER_ERROR: [Reply(500), Reply(502, "<html>"), Reply(503), Reply(408)],
     Outcome.UNUSABLE: [Reply(200, b"<html>"), Reply(200, b""), Reply(204)],
 }
 CASES = [

@@ -198,6 +198,7 @@ def test_connecting_at_the_prompt(site: Site, prompt: str, monkeypatch: pytest.M
         ("http://127.0.0.1:9/cb?error=access_denied&state=x", 2, "refused"),
         ("http://127.0.0.1:9/cb?state=x", 2, "holds no code"),
         ("forged", 2, "connect again"),
+        ("4/0AbC-d==", 2, "connect again"),
     ],
 )
 def test_what_was_pasted_is_read_with_care(

@@ -74,6 +74,19 @@ def one_spelling(url: str) -> str:
     return f"{scheme}://{host}{'' if is_usual else f':{port}'}{urlsplit(url).path}"
 
 
+def with_tls_of(base: str, url: str) -> str:
+    """Write a link with https where only that sets it apart from the base address.
+
+    A server that another one speaks TLS for does not know that its own links are https.
+
+    Raises:
+        ValueError: The link is no address.
+    """
+    ours, link = urlsplit(base), urlsplit(url)
+    is_ours = ours.scheme == "https" and link.scheme == "http" and link.hostname == ours.hostname and link.port is None
+    return f"https{url[len('http') :]}" if is_ours else url
+
+
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of an address; the usual port of its scheme when it names none.
 

@@ -22,11 +22,12 @@ from include.errors import (
     ConfigurationError,
     ContractViolationError,
     InvariantError,
+    LateAnswerError,
     RefusedError,
     TransientError,
     UnknownOutcomeError,
 )
-from minox_qms.hooks.address import NAMES, checked_base_url, encode_query, origin
+from minox_qms.hooks.address import NAMES, checked_base_url, encode_query, origin, with_tls_of
 from minox_qms.hooks.messages import messages_of
 from minox_qms.hooks.policy import (
     Action,
@@ -80,6 +81,8 @@ class Limits:
     wait_cap: float = 300
 
 
+LOOK_AGAIN: Final = 0.25
+"""Seconds of waiting for a moment after which it is looked at whether another worker was told to wait meanwhile."""
 LONGEST_HOLD: Final = 3600
 """Seconds that nothing is sent at most when told to: one wrong header does not silence a system for ever."""
 
@@ -206,13 +209,16 @@ class Tokens(Protocol):
 
 
 class Pacer(Protocol):
-    """The shared pace of one connection."""
+    """The shared pace of one client."""
 
     def reserve(self) -> float:
         """Take the next free moment; return the seconds until it comes."""
 
     def block_for(self, seconds: float) -> None:
         """Let nobody send anything for so many seconds."""
+
+    def blocked_for(self) -> float:
+        """Return how many seconds nobody may send anything."""
 
 
 class _Session(requests.Session):
@@ -316,7 +322,7 @@ class HttpClient:
             TransientError: The attempts or the time are used up.
             ContractViolationError: The answer to a read is not what the contract says.
             RefusedError: A 400 to a write, with the other system's messages.
-            UnknownOutcomeError: A write may have been applied.
+            UnknownOutcomeError: A write may have been applied (`LateAnswerError`: or may yet be).
             AccessError: 401 with a fresh token, 403 or 404.
             ConfigurationError: The address is wrong, or redirects.
         """
@@ -328,7 +334,8 @@ class HttpClient:
             query = f"?{encode_query(request.query)}" if request.query else ""
             return f"{self._base}{request.path}{query}"
         try:
-            same = origin(request.path) == origin(self._base) and urlsplit(request.path).username is None
+            address = with_tls_of(self._base, request.path)
+            same = origin(address) == origin(self._base) and urlsplit(address).username is None
         except ValueError:
             same = False
         if not same:
@@ -337,7 +344,7 @@ class HttpClient:
                 system=self.system,
                 entity=request.entity,
             )
-        return request.path
+        return address
 
     def attempt(self, request: Request, token: str | None) -> Answer:
         """Send once and read the whole answer, within the limits.
@@ -369,9 +376,10 @@ class HttpClient:
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body += chunk
                 self._check_limits(len(body), started)
-        except BaseException:
-            watch.end()
+        except BaseException as error:
             response.close()
+            if watch.end():  # what broke off was cut by us
+                raise requests.exceptions.ReadTimeout(f"more than {self._limits.transfer} seconds") from error
             raise
         if watch.end():  # what looked like the end of the answer was ours
             response.close()
@@ -394,7 +402,11 @@ class HttpClient:
             TurnTooFarError: That is longer than a request waits.
         """
         if self._pacer is not None:
-            self._wait_for(self._pacer.reserve())
+            wait = self._pacer.reserve()
+            self._wait_for(wait)
+            while wait > LOOK_AGAIN and (wait := self._pacer.blocked_for()) > 0:  # another worker was told to wait
+                wait = max(wait, self._pacer.reserve())
+                self._wait_for(wait)
         self._wait_for(self._not_before - self._timing.monotonic())
 
     def _wait_for(self, seconds: float) -> None:
@@ -468,6 +480,8 @@ class _Exchange:
 
     def run(self, parse: Callable[[Answer], T]) -> T:
         while True:
+            if self._client.tokens is not None:  # who waits for a refresh takes no moment of the pace meanwhile
+                self._client.tokens.token()
             try:
                 self._client.await_turn()
             except TurnTooFarError as error:
@@ -540,7 +554,13 @@ class _Exchange:
         return self._client.timing.monotonic() + pause - self._started > self._client.limits.total
 
     def _reauthorize(self, detail: str) -> None:
-        if self._reauthorized or self._client.tokens is None or self._token is None:
+        if self._client.tokens is None:
+            raise ConfigurationError(
+                f"{NAMES[self._client.system]} does not accept the connection's client id and secret.",
+                detail=f"{self._request.method} {self._request.template}: {detail}",
+                system=self._client.system,
+            )
+        if self._reauthorized or self._token is None:
             self._raise(Action.STOP_RUN, Outcome.UNAUTHORIZED, detail, None)
         self._reauthorized = True
         self._client.tokens.renew(self._token)
@@ -569,7 +589,8 @@ class _Exchange:
                 **place,
             )
         if action is Action.LOOK_UP:
-            raise UnknownOutcomeError(
+            kind = LateAnswerError if outcome is Outcome.LATE else UnknownOutcomeError
+            raise kind(
                 f"It is not known whether {name} carried this out; it is looked up before anything is sent again.",
                 detail=detail,
                 **place,

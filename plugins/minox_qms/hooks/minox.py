@@ -12,6 +12,7 @@ import msgspec
 from urllib3.filepost import encode_multipart_formdata
 
 from include.errors import AccessError, ConfigurationError, ContractViolationError
+from include.storage.grants import fingerprint
 from include.storage.pacing import Pacing
 from include.wire.decode import decode_record
 from include.wire.minox import Administration, Journal, Receivable, StoredLine
@@ -32,7 +33,7 @@ _OK_OR_ABSENT = frozenset({200, 404})
 
 
 class _SharedPace:
-    """The pace of one connection, kept in the database for all workers."""
+    """The pace of one client, kept in the database for all workers."""
 
     def __init__(self, pacing: Pacing, key: str, per_second: float) -> None:
         self._pacing = pacing
@@ -44,6 +45,9 @@ class _SharedPace:
 
     def block_for(self, seconds: float) -> None:
         self._pacing.block_for(self._key, seconds)
+
+    def blocked_for(self) -> float:
+        return self._pacing.blocked_for(self._key)
 
 
 class MinoxHook(SystemHook):
@@ -76,8 +80,9 @@ class MinoxHook(SystemHook):
         self.requests_per_second = requests_per_second
 
     def pacer(self) -> Pacer:
-        """The pace that all workers share."""
-        return _SharedPace(Pacing(self._engine), self.conn_id, self.requests_per_second)
+        """The pace that all workers share: Minox counts the requests of a client, over all of its connections."""
+        key = fingerprint(self.site.base_url, self.site.client_id)
+        return _SharedPace(Pacing(self._engine), key, self.requests_per_second)
 
     @cached_property
     def _tenant(self) -> str:
@@ -209,6 +214,9 @@ class MinoxHook(SystemHook):
             found = _typed(answer.body, Receivable)
             if found.invoice_number is not None and identifier(found.invoice_number) != str(number):
                 raise UnusableBodyError("a receivable of another invoice")
+            account = found.account_id if found.account is None or found.account.id is None else found.account.id
+            if account is not None and identifier(account) != str(customer):
+                raise UnusableBodyError("a receivable of another customer")
             return found
 
         return self.client.send(request, parse)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # All attempts and waits of a refresh together stay below the time that others wait for its lock (`LOCK_SECONDS`):
-# no attempt begins after 240 seconds, and the last one ends within 10 + 60 more.
+# no attempt begins after 240 seconds, and the last one ends within 10 + 60 + 60 more.
 TOKEN_LIMITS: Final = Limits(connect=10, read=60, transfer=60, total=240, attempts=3, wait_cap=150, body=1024 * 1024)
 STORE_PAUSES: Final = (0.5, 1, 2, 4, 8, 15)  # seconds, after each attempt to store a pair again
 SHORT_LIFETIME: Final = 600  # seconds, when the endpoint does not say; a 401 refreshes sooner

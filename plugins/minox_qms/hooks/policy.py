@@ -6,6 +6,7 @@ Rules (spec, section 4, and the contracts):
 * 429 means not applied, so it waits and goes again, whatever it is;
 * a read may always be repeated; a write whose outcome is unknown is looked up by its caller, never blindly sent again;
 * 503 with Retry-After makes everything wait; a write that it answers is looked up after that;
+* an insert whose answer did not come in time may come about after the look-up: it goes again in a later run only;
 * a 400 concerns one record; 401, 403 and 404 concern the run;
 * a token request may be repeated with the same token: refused at worst, never a loop.
 """
@@ -38,6 +39,7 @@ class Outcome(Enum):
 
     NEVER_SENT = "no connection"
     MAYBE_APPLIED = "no complete answer"
+    LATE = "no answer in time"
     REDIRECT = "a redirect"
     BAD_REQUEST = "400"
     UNAUTHORIZED = "401"
@@ -69,12 +71,13 @@ _ORDER: Final =       (_K.READ,          _K.REPLACE,       _K.CREATE,        _K.
 _ROWS: Final = {
     _O.NEVER_SENT:    (_A.RETRY,         _A.RETRY,         _A.RETRY,         _A.RETRY,         _A.RETRY),
     _O.MAYBE_APPLIED: (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
+    _O.LATE:          (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
     _O.REDIRECT:      (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN),
     _O.BAD_REQUEST:   (_A.FAIL,          _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.REFUSE_RECORD, _A.STOP_RUN),
     _O.UNAUTHORIZED:  (_A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.REAUTHORIZE,   _A.STOP_RUN),
     _O.FORBIDDEN:     (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN),
     _O.NOT_FOUND:     (_A.STOP_RUN,      _A.STOP_RUN,      _A.STOP_RUN,      _A.REFUSE_RECORD, _A.STOP_RUN),
-    _O.OTHER_4XX:     (_A.FAIL,          _A.FAIL,          _A.FAIL,          _A.FAIL,          _A.STOP_RUN),
+    _O.OTHER_4XX:     (_A.FAIL,          _A.FAIL,          _A.FAIL,          _A.REFUSE_RECORD, _A.STOP_RUN),
     _O.TOO_MANY:      (_A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT,          _A.WAIT),
     _O.UNAVAILABLE:   (_A.WAIT,          _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.WAIT),
     _O.SERVER_ERROR:  (_A.RETRY,         _A.LOOK_UP,       _A.LOOK_UP,       _A.LOOK_UP,       _A.RETRY),
@@ -92,6 +95,7 @@ _STATUSES: Final[Mapping[int, Outcome]] = {
     404: Outcome.NOT_FOUND,
     408: Outcome.SERVER_ERROR,  # the server gave up waiting for the request: passing, like a 5xx
     429: Outcome.TOO_MANY,
+    504: Outcome.LATE,  # the server behind the one that answers may still be at it
 }
 
 
@@ -123,6 +127,7 @@ _NEVER_SENT = (
     urllib3.exceptions.ConnectTimeoutError,
     ssl.SSLCertVerificationError,
 )
+_LATE = (TimeoutError, urllib3.exceptions.ReadTimeoutError, requests.exceptions.ReadTimeout)
 _HANDSHAKE = frozenset({"WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "HTTP_REQUEST"})
 
 
@@ -133,14 +138,18 @@ def outcome_of_error(error: BaseException) -> Outcome:
         error: What `requests` or urllib3 raised.
 
     Returns:
-        `NEVER_SENT` when the connection was not made, else `MAYBE_APPLIED`.
+        `NEVER_SENT` when the connection was not made, `LATE` when its answer did not come in time, else
+        `MAYBE_APPLIED`.
     """
+    outcome = Outcome.MAYBE_APPLIED
     for cause in _causes(error):
         if isinstance(cause, _NEVER_SENT):
             return Outcome.NEVER_SENT
         if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE:
             return Outcome.NEVER_SENT
-    return Outcome.MAYBE_APPLIED
+        if isinstance(cause, _LATE):
+            outcome = Outcome.LATE
+    return outcome
 
 
 def describe_error(error: BaseException) -> str:

@@ -112,6 +112,14 @@ class _Deadline:
 
     watchdog: Watchdog
     sock: socket.socket | None
+    timeout: float | None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send; the library would let a whole body take no longer than making a connection, short for a slow line."""
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]  # of the connection mixed into
+        self.timeout = self.watchdog.seconds
+        super().request(*args, **kwargs)  # type: ignore[misc]  # as above
 
     def getresponse(self) -> urllib3.HTTPResponse:
         """Read the head of the answer, or have the socket shut down under it, which ends in an error."""
@@ -120,8 +128,9 @@ class _Deadline:
         watch = self.watchdog.watch(self.sock)
         try:
             response: urllib3.HTTPResponse = super().getresponse()  # type: ignore[misc]  # of the connection mixed into
-        except BaseException:
-            watch.end()
+        except BaseException as error:
+            if watch.end():
+                raise TimeoutError(f"more than {self.watchdog.seconds} seconds") from error
             raise
         response.watch = watch  # type: ignore[attr-defined] # for `watch_of`
         return response
@@ -137,6 +146,12 @@ class DeadlineAdapter(HTTPAdapter):
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         super().__init__(max_retries=0)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
+        """Make the pools behind a proxy out of connections with the deadline, too."""
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        return manager
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools out of connections with the deadline."""

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
+from include.errors import (
+    ConfigurationError,
+    ConnectorError,
+    LateAnswerError,
+    RecordError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from include.storage import ledger
 from include.storage.runs import RunBusyError, insist_on_claim, insist_on_turn
 from include.wire.text import text
@@ -125,6 +132,8 @@ class PdfAttacher:
             document = self._document(one)
             if document is not None:
                 return document
+            if isinstance(lost, LateAnswerError):
+                break  # it may yet arrive: the next run looks before it sends one
         raise TransientError(
             "Minox does not take the PDF; the next run sends it again.",
             detail="" if lost is None else lost.detail,

@@ -9,7 +9,14 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigurationError, ConnectorError, RecordError, TransientError, UnknownOutcomeError
+from include.errors import (
+    ConfigurationError,
+    ConnectorError,
+    LateAnswerError,
+    RecordError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from include.storage.reports import DueReport, doubt, due, note_report_failed, note_reported
 from include.storage.runs import RunBusyError, insist_on_turn
 from include.wire.text import row_key
@@ -134,6 +141,7 @@ class Reporter:
     def _tell(self, one: DueReport, entity_state_id: int | None) -> int:
         """Insert or replace the row; an answer that was lost is looked up before anything is sent again."""
         row, on_turn = self._row(one), partial(insist_on_turn, self.engine, self.run)
+        is_late = False
         for turn in range(GIVE_UP_AFTER):
             if turn:
                 self.qms.client.back_off(turn)
@@ -145,7 +153,8 @@ class Reporter:
                 key = row_key(created.get("EntityStateId"))
                 if key is not None:
                     return key
-            except UnknownOutcomeError:
+            except UnknownOutcomeError as error:
+                is_late = isinstance(error, LateAnswerError)
                 log.info("An answer about EntityState of %s %d was lost", one.entity_type, one.entity_id)
             except RunBusyError:
                 raise
@@ -153,6 +162,8 @@ class Reporter:
                 if entity_state_id is None or self._find(one) == entity_state_id:
                     raise  # else somebody deleted the row
             entity_state_id = self._find(one)
+            if is_late and entity_state_id is None:
+                break  # it may yet come about: the next run looks before it makes one
         raise TransientError("QMS kept losing its answers.", system="qms", entity="EntityState", key=str(one.entity_id))
 
     def _find(self, one: DueReport) -> int | None:

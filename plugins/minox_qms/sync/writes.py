@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from include.errors import TransientError, UnknownOutcomeError
+from include.errors import LateAnswerError, TransientError, UnknownOutcomeError
 from include.mapping.mapper import same_value
 from include.wire.qms import FIELD_KINDS, WRITABLE
 
@@ -116,17 +116,19 @@ def create(
         try:
             made = rows.qms.create(entity, body, on_turn=rows.insist_on_turn)
             return Written("created", rows.key_of(made), changes)
-        except UnknownOutcomeError:
+        except UnknownOutcomeError as error:
             row = rows.fresh_by_codes([code]).get(code)
             if row is not None:
                 return Written("created", update(rows, wanted, row, dry_run=False).qms_id, changes)
+            if isinstance(error, LateAnswerError):
+                break  # it may yet come about: the next run looks before it makes one
     raise _answers_lost(entity, code)
 
 
 def _answers_lost(entity: str, key: str) -> TransientError:
-    """Say that a write was tried and looked up in turn, without ever being seen to arrive."""
+    """Say that a write was tried and looked up, without being seen to arrive."""
     return TransientError(
-        "QMS took the request several times without an answer, and the record did not change.",
+        "QMS took the request without an answer, and the record did not change; the next run looks again.",
         system="qms",
         entity=entity,
         key=key,

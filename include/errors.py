@@ -103,5 +103,9 @@ class LateAnswerError(UnknownOutcomeError):
     """The answer did not come in time: the write may yet be carried out, after it was looked up in vain."""
 
 
+class KnownEndError(ConnectorError):
+    """What a run came to is known, and not good: to do the task again would find the same."""
+
+
 class InvariantError(ConnectorError):
     """A promise of the connector does not hold (conservation, balance, one batch per invoice): a bug of ours."""

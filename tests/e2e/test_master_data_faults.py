@@ -24,6 +24,7 @@ from minox_qms.sync.master_data import MasterDataLoader
 from tests.e2e import master
 from tests.e2e.master import (
     change,
+    change_in_qms,
     conserved,
     customer,
     forget,
@@ -112,6 +113,26 @@ def test_a_write_goes_out_again_after_a_look_up_and_a_pause(world: World, method
         ran = world.run_master_data()
     assert ran.counts == {"customers": {"failed": 1}}
     assert heard[heard.index(method) :] == [method, "GET", "pause 1", method, "GET", "pause 2", method, "GET"]
+
+
+def test_what_users_change_while_a_write_has_to_wait_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(world, "customer", customer(1))
+    good(world.run_master_data())
+    change(world, "customer", 1, chamber_of_commerce="77")
+    row = qms_row(world, "CustomerCompany", "1")
+    headers = {"Retry-After": "1"}
+    world.qms.spoil(method="PUT", path="CustomerCompany", action="status", status=429, headers=headers)
+    pause = HttpClient.pause
+
+    def waiting(self: HttpClient, seconds: float) -> None:
+        if seconds > 0.5:
+            change_in_qms(world, "CustomerCompany", row, Remarks="van de gebruiker")
+        pause(self, seconds)
+
+    monkeypatch.setattr(HttpClient, "pause", waiting)
+    good(world.run_master_data())
+    row = qms_row(world, "CustomerCompany", "1")
+    assert (row["Identification"], row["Remarks"]) == ("77", "van de gebruiker")
 
 
 def test_a_create_that_may_yet_come_about_is_not_sent_again_in_the_same_run(world: World) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.errors import ConnectorError, ContractViolationError, TransientError
+from include.errors import ConnectorError, ContractViolationError, TransientError, UnknownOutcomeError
 from minox_qms.hooks import pages
 from minox_qms.hooks.http import HttpClient, Limits, Timing
 from tests.hooks.fake_server import FakeServer, FakeTime, Reply
@@ -154,7 +154,7 @@ def test_an_answer_without_end_ends_soon_and_small(name: str, system: str) -> No
         assert raw.requests == 1
         with memory_below(12 * LIMIT), pytest.raises(ConnectorError) as caught:
             hook.put_batch(BATCH, b"[]") if system == "minox" else hook.create("VatCode", {})
-        assert type(caught.value).__name__ == "UnknownOutcomeError"
+        assert isinstance(caught.value, UnknownOutcomeError)
     finally:
         hook.close()
         raw.stop()

@@ -13,6 +13,7 @@ import pytest
 
 from include.errors import ConnectorError
 from minox_qms.hooks.address import NAMES
+from minox_qms.hooks.http import LONGEST_HOLD
 from tests.hooks.fake_server import FakeServer, FakeTime, Reply
 from tests.security.calls import call_for, come_back, hook_of, numbers_of, texts_of
 from tests.security.hostile import HOSTILE, Described, described, hostile_answer
@@ -34,8 +35,13 @@ def server() -> Iterator[FakeServer]:
 
 
 @pytest.fixture(scope="module")
-def hooks(server: FakeServer) -> Iterator[dict[str, SystemHook]]:
-    made = {system: hook_of(system, server.url, FakeTime()) for system in NAMES}
+def clock() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture(scope="module")
+def hooks(server: FakeServer, clock: FakeTime) -> Iterator[dict[str, SystemHook]]:
+    made = {system: hook_of(system, server.url, clock) for system in NAMES}
     yield made
     for hook in made.values():
         hook.close()
@@ -48,11 +54,12 @@ def test_every_answer_of_both_contracts_is_here() -> None:
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda one: one.label)
 def test_a_hostile_answer_ends_in_a_value_or_in_one_of_our_errors(
-    answer: Described, server: FakeServer, hooks: dict[str, SystemHook]
+    answer: Described, server: FakeServer, clock: FakeTime, hooks: dict[str, SystemHook]
 ) -> None:
     server.seen.clear()
     call = call_for(answer, hooks[answer.system])
     for number in range(EXAMPLES):
+        clock.now += LONGEST_HOLD + 1  # the answer before may have told us to wait
         status, body, headers = hostile_answer(answer, Random(f"{answer.label} {number}"))  # noqa: S311 - no secret
         reply = Reply(status, body, headers)
         server.default = lambda _, reply=reply: reply  # type: ignore[misc]

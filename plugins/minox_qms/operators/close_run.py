@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConnectorError
+from include.errors import KnownEndError
 from include.storage.history import forget_old_changes
+from include.storage.previews import previews_of
 from include.storage.runs import RunBusyError, abandon, close_run, count_outcomes, failures_of, unfinished_entities
 from include.storage.settling import settle
 from minox_qms.alerts.closing import after_run
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class RunNotGoodError(ConnectorError):
+class RunNotGoodError(KnownEndError):
     """Something of the run did not come to a good end."""
 
 
@@ -61,9 +63,18 @@ class CloseRunOperator(LinkOperator):
         bad = failures_of(self.engine, run) if run.dry_run else unfinished_entities(self.engine, run, self.entities)
         for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))
+        if run.dry_run:
+            self._show(run)
         counts = close_run(self.engine, run, good=not bad, message="; ".join(bad) or None)
         note_outcomes(self.link, self.direction, counts)
         after_run(self.engine, settings, run, good=not bad)
         if bad:
             raise RunNotGoodError("Not everything of this run came to a good end: " + "; ".join(bad))
         return counts
+
+    def _show(self, run: Run) -> None:
+        """Log how many records a dry run would have left how; the records themselves are on the Sync page."""
+        with self.engine.connect() as connection:
+            found = Counter((one.entity, one.outcome.outcome) for one in previews_of(connection, run))
+        for (entity, outcome), count in sorted(found.items()):
+            log.info("Dry run, %s: %d %s", entity, count, outcome)

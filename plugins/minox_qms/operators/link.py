@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.errors import ConfigurationError, ConnectorError
+from include.errors import ConfigurationError, ConnectorError, InvariantError, KnownEndError
 from include.settings.load import find_link
 from include.storage.engine import database_error, engine
 from include.storage.runs import find_run, note_failure, note_success, working
@@ -58,12 +58,12 @@ class LinkOperator(BaseOperator):
         """Do the task's work; what it returns is plain counts."""
 
     def execute(self, context: Context) -> Any:
-        """Work while the run holds the link's direction; settings and rights that are wrong are not retried."""
+        """Work while the run holds the link's direction; what another try cannot mend is not tried again."""
         try:
             settings = find_link(self.link)
             run = self.run_of(context, settings)
             return self._work_for(run, settings, context)
-        except ConfigurationError as error:
+        except (ConfigurationError, InvariantError, KnownEndError) as error:
             self.explain(error)
             raise AirflowFailException(str(error)) from error
         except ConnectorError as error:

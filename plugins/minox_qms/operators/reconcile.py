@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConnectorError
+from include.errors import ConnectorError, KnownEndError
 from include.storage.runs import close_run
 from minox_qms.alerts.closing import after_run
 from minox_qms.operators.link import LinkOperator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 200
 
 
-class DifferencesFoundError(ConnectorError):
+class DifferencesFoundError(KnownEndError):
     """QMS, the ledger and Minox do not agree."""
 
 

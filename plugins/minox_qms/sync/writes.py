@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from minox_qms.sync.qms_rows import QmsRows, Row
 
 TRIES = 3
+LATE_AFTER = 0.5
+"""Seconds of waiting for its turn (a 429, a new token) after which a row is read again before it is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +70,64 @@ def update(rows: QmsRows, wanted: Mapping[str, Any], row: Row, *, dry_run: bool)
         return Written("unchanged", key)
     if dry_run:
         return Written("updated", key, changes)
-    current: Row | None = row
-    for turn in range(TRIES):
-        if current is None:
-            raise TransientError(
-                "The record went away while it was written.", system="qms", entity=entity, key=str(key)
-            )
-        if turn:
-            rows.qms.client.back_off(turn)
+    current: Row = row
+    lost = late = 0
+    while lost < TRIES:
         body = {name: current[name] for name in WRITABLE[entity] if name in current} | dict(wanted)
         try:
-            rows.qms.replace(entity, key, body, on_turn=rows.insist_on_turn)
+            rows.qms.replace(entity, key, body, on_turn=_Turn(rows, may_be_late=late == TRIES))
         except UnknownOutcomeError:
-            current = rows.by_keys([key]).get(key)
-            if current is not None and not differing(entity, wanted, current):
-                return Written("updated", key, changes)
+            lost += 1
+        except _TurnWasLateError:
+            late += 1
         else:
             return Written("updated", key, changes)
+        current = _read_again(rows, key)
+        if not differing(entity, wanted, current):
+            return Written("updated", key, changes)
+        if lost and lost < TRIES:
+            rows.qms.client.back_off(lost)
     raise _answers_lost(entity, str(key))
+
+
+class _TurnWasLateError(Exception):
+    """A write had to wait for its turn: its row may have been changed by a user since it was read."""
+
+
+class _Turn:
+    """What is looked at when the turn of a write has come, right before its first byte.
+
+    Args:
+        rows: Reader of the entity.
+        may_be_late: It goes out though it had to wait, since it did so too often.
+    """
+
+    def __init__(self, rows: QmsRows, *, may_be_late: bool) -> None:
+        self._rows = rows
+        self._may_be_late = may_be_late
+        self._clock = rows.qms.client.timing.monotonic
+        self._asked_at = self._clock()
+
+    def __call__(self) -> None:
+        """See that no other run has taken over, and that the write did not have to wait.
+
+        Raises:
+            RunBusyError: Another run has taken over.
+            _TurnWasLateError: It had to wait.
+        """
+        self._rows.insist_on_turn()
+        if not self._may_be_late and self._clock() - self._asked_at > LATE_AFTER:
+            raise _TurnWasLateError
+
+
+def _read_again(rows: QmsRows, key: int) -> Row:
+    """Read a row as it is now."""
+    row = rows.by_keys([key]).get(key)
+    if row is None:
+        raise TransientError(
+            "The record went away while it was written.", system="qms", entity=rows.mapping.qms, key=str(key)
+        )
+    return row
 
 
 def create(

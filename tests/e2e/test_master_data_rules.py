@@ -691,6 +691,35 @@ def test_one_refused_record_stops_no_other(world: World) -> None:
 # -- two links ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("changed", [{"qms": {"company_id": 4}}, {"minox": {"administration_id": 2}}])
+def test_a_link_that_couples_others_than_before_says_so_and_writes_nothing(
+    world: World, changed: dict[str, Any]
+) -> None:
+    give(world, "customer", customer(1, name=" "), customer(2))
+    put_in_qms(world, "CustomerCompany", {"CustomerCompanyId": "77", "CustomerCode": "1", "Name": "x"})
+    world.qms.spoil(method="POST", path="EntityState", action="status", status=500, times=None)
+    good(world.run_master_data())
+    world.qms.heal()
+    forget(world)
+    world.configure(**changed, master_data={"entities": master.ALL_OFF})
+    for ran in (world.run_master_data(), world.run_invoices(), world.run_reconciliation()):
+        error = next(iter(ran.tasks.values()))
+        assert "has coupled company 3 and administration 1 of tenant 123456 until now" in str(error)
+    assert world.qms.writes() == []
+    assert world.scalar("SELECT count(*) FROM quarantine") == 1
+    only(world)
+    good(world.run_master_data())
+    assert len(world.qms.requests("POST", "EntityState")) == 1
+
+
+def test_a_link_that_came_to_nothing_yet_may_couple_others(world: World) -> None:
+    give(world, "customer", customer(1))
+    world.configure(minox={"administration_id": 99}, master_data={"entities": master.ALL_OFF})
+    assert not world.run_master_data().is_good
+    only(world)
+    assert good(world.run_master_data()).counts == {"customers": {"created": 1}}
+
+
 def test_two_links_keep_their_own_bookkeeping(world: World) -> None:
     give(world, "customer", customer(10001))
     good(world.run_master_data())

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from include.errors import KnownEndError
+from include.storage.couple import is_couple, remember_couple
 from include.storage.history import forget_old_changes
 from include.storage.previews import previews_of
 from include.storage.runs import RunBusyError, abandon, close_run, count_outcomes, failures_of, unfinished_entities
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from include.storage.runs import Run
 
 log = logging.getLogger(__name__)
+
+UNDONE = ("failed", "postponed", "in_doubt", "rejected")
+"""Outcomes of records that a run has done nothing for."""
 
 
 class RunNotGoodError(KnownEndError):
@@ -57,20 +61,29 @@ class CloseRunOperator(LinkOperator):
         if not run.dry_run and self.direction == "minox_to_qms":
             settle(self.engine, run, self.entities)
             forget_old_changes(self.engine, run, settings.master_data.history_days)
-        if not run.dry_run and settings.bookings.report_to_qms:
+        if not run.dry_run and settings.bookings.report_to_qms and self._is_coupled(settings):
             told = Reporter(self.engine, self.qms(settings), settings, run).report()
             log.info("QMS was told of %d records", told)
         bad = failures_of(self.engine, run) if run.dry_run else unfinished_entities(self.engine, run, self.entities)
-        for entity, by_outcome in sorted(count_outcomes(self.engine, run).items()):
+        found = count_outcomes(self.engine, run)
+        for entity, by_outcome in sorted(found.items()):
             log.info("%s: %s", entity, ", ".join(f"{count} {outcome}" for outcome, count in sorted(by_outcome.items())))
         if run.dry_run:
             self._show(run)
+        elif not set().union(*found.values()).issubset(UNDONE):
+            with self.engine.begin() as connection:
+                remember_couple(connection, settings)
         counts = close_run(self.engine, run, good=not bad, message="; ".join(bad) or None)
         note_outcomes(self.link, self.direction, counts)
         after_run(self.engine, settings, run, good=not bad)
         if bad:
             raise RunNotGoodError("Not everything of this run came to a good end: " + "; ".join(bad))
         return counts
+
+    def _is_coupled(self, settings: LinkSettings) -> bool:
+        """Whether the link still couples what its bookkeeping is of; the first task fails when it does not."""
+        with self.engine.connect() as connection:
+            return is_couple(connection, settings)
 
     def _show(self, run: Run) -> None:
         """Log how many records a dry run would have left how; the records themselves are on the Sync page."""

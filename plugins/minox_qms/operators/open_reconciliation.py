@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import make_plan
+from include.storage.couple import insist_on_couple
 from include.storage.migrate import migrate
 from include.storage.runs import open_run
 from minox_qms.operators.link import LinkOperator
@@ -39,6 +40,8 @@ class OpenReconciliationOperator(LinkOperator):
             plan=plan.as_json(),
         )
 
-    def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:  # noqa: ARG002 - the base's signature
-        """Return the period."""
+    def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:
+        """See that the link couples what it did before; return the period."""
+        with self.engine.connect() as connection:
+            insist_on_couple(connection, settings)
         return run.plan

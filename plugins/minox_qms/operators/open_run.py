@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import make_plan
 from include.errors import ConfigurationError
+from include.storage.couple import insist_on_couple
 from include.storage.migrate import migrate
 from include.storage.previews import forget_previews
 from include.storage.runs import covered_until, open_run
@@ -39,9 +40,10 @@ class OpenRunOperator(LinkOperator):
             dry_run=bool(context["params"].get("dry_run")),
         )
 
-    def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:  # noqa: ARG002 - the base's signature
-        """Forget what an earlier try of this run found."""
+    def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:
+        """See that the link couples what it did before, and forget what an earlier try of this run found."""
         with self.engine.begin() as connection:
+            insist_on_couple(connection, settings)
             forget_previews(connection, run)
         return run.plan
 

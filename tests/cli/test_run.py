@@ -9,13 +9,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.world import a_world
 
 if TYPE_CHECKING:
-    import pytest
     import sqlalchemy as sa
 
 COMMAND = [str(Path(sys.executable).with_name("minox-qms")), "run", "master-data", "--link", "test", "--json"]
+
+
+@pytest.fixture(autouse=True)
+def _without_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Airflow is set up, whatever other tests have left in the one of the tests."""
+    monkeypatch.delenv("AIRFLOW_HOME")
 
 
 def test_a_run_that_fails_prints_its_result_alone_on_standard_output(

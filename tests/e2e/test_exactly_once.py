@@ -776,6 +776,22 @@ def test_a_task_that_stood_still_before_its_put_sends_nothing(
     assert world.ledger(1).state == ("sending" if by == "another run" else "booked")
 
 
+def test_a_task_that_wakes_after_later_runs_have_cleared_its_staging_says_so(
+    world: BookingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(invoice(1))
+    check = BookingRun._check_preconditions
+
+    def stand_still(booking: BookingRun) -> None:
+        check(booking)
+        world.execute("DELETE FROM staging_invoices")
+
+    monkeypatch.setattr(BookingRun, "_check_preconditions", stand_still)
+    ran = world.run_invoices(interval=MORNING)
+    assert "what this one has staged is gone" in str(ran.tasks["book"])
+    assert world.puts() == []
+
+
 def test_a_run_with_an_older_copy_changes_nothing(world: BookingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = invoice(1, customer_code="10002")
     world.add(wrong)

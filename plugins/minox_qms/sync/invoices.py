@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from include.bookings.dates import comparison_date, readable_date
 from include.bookings.invoice import SourceInvoice
 from include.checks.results import Finding, StagedRecord
+from include.storage.runs import RunBusyError
 from include.storage.staging import read_by_key, read_staged
 from include.wire.decode import decode_readable, decode_record
 from include.wire.qms import Invoice, OverviewInvoice, OverviewInvoiceLine
@@ -61,10 +62,16 @@ def in_booking_order(engine: sa.Engine, run: Run) -> list[str]:
 
 
 def read_invoices(engine: sa.Engine, run: Run, keys: list[str]) -> Iterator[StagedInvoice]:
-    """Read invoices with everything that belongs to them, in the order of the keys."""
+    """Read invoices with everything that belongs to them, in the order of the keys.
+
+    Raises:
+        RunBusyError: They are not there any more: later runs, which clear staging, have taken over.
+    """
     for start in range(0, len(keys), CHUNK):
         part = keys[start : start + CHUNK]
         headers = dict(read_by_key(engine, run, "invoices", part))
+        if len(headers) < len(part):
+            raise RunBusyError("Later runs took over; what this one has staged is gone.", system="database")
         totals = dict(read_by_key(engine, run, "invoice_totals", part))
         lines: dict[str, list[StagedRecord]] = {}
         for parent, line in read_by_key(engine, run, "invoice_lines", part, by_parent=True):

@@ -237,10 +237,17 @@ class CheckSettings(_Section):
 
     max_rejected_share: Share = Field(
         Decimal("0.25"),
-        description="Share of a batch of at least 20 records that may be quarantined before it is held back.",
+        description=(
+            "Share of a batch of at least 20 records that may be quarantined before it is held back. Not of invoices: "
+            "rejected ones are read again in every run, and would hold back the good ones for ever."
+        ),
     )
     min_share_of_previous: Share = Field(
-        Decimal("0.5"), description="Share of the last good run's number of records that a batch must have at least."
+        Decimal("0.5"),
+        description=(
+            "Share of the last good run's number of records that a batch must have at least. Not of invoices, which come "
+            "by their date."
+        ),
     )
 
 

@@ -45,6 +45,7 @@ FREE = {
 DEEDS: dict[str, tuple[str, int]] = {
     "add a record to Minox": ("add", 3),
     "change a record in Minox": ("change", 6),
+    "change a record in Minox back": ("change_back", 4),
     "take a record out of Minox": ("remove", 3),
     "empty the name of a debtor": ("empty", 2),
     "name a nameless debtor": ("name", 5),
@@ -77,6 +78,7 @@ class MasterPeople:
         self.deeds = Deeds()
         self.counts: Counter[str] = Counter()
         self.changed: dict[tuple[str, str], int] = {}
+        self.before: dict[tuple[str, str], tuple[str, int]] = {}
         self.gone: dict[tuple[str, str], dict[str, Any]] = {}
         self.touched: dict[tuple[str, int], list[Touched]] = {}
         self._number = 0
@@ -142,9 +144,23 @@ class MasterPeople:
         """Give a record another name."""
         collection, key = self._pick()
         row = self.world.minox.lists[collection][key]
+        if name_of(row):  # a debtor without a name gets one by another deed
+            self.before[collection, key] = (name_of(row), self.changed.get((collection, key), 0))
         self._number += 1
         self._rename(row, f"Nieuw {self._number}")
         return self._note(collection, key)
+
+    def change_back(self) -> bool:
+        """Give a record its name of before again; what users of QMS changed since may stay, if no run came between."""
+        known = [place for place in self.before if place[1] in self.world.minox.lists[place[0]]]
+        if not known:
+            return False
+        collection, key = self.world.random.choice(known)
+        name, changed = self.before.pop((collection, key))
+        self._rename(self.world.minox.lists[collection][key], name)
+        self._note(collection, key)
+        self.changed[collection, key] = changed
+        return True
 
     @staticmethod
     def _rename(row: dict[str, Any], name: str) -> None:

@@ -245,8 +245,8 @@ class CheckSettings(_Section):
     min_share_of_previous: Share = Field(
         Decimal("0.5"),
         description=(
-            "Share of the last good run's number of records that a batch must have at least. Not of invoices, which come "
-            "by their date."
+            "Share of the last good run's number of records that a batch must have at least. Not of invoices, which "
+            "come by their date."
         ),
     )
 

@@ -136,6 +136,38 @@ RUNS: Final = (
 
 EXACTLY_ONCE: Final = (
     Guard(
+        "what is not there is asked for once more",
+        "plugins/minox_qms/sync/posting.py",
+        "if not lines:\n                self.minox.journals()",
+        "if False:\n                self.minox.journals()",
+        "An entry of an administration that was switched off is sent again over the booked one.",
+        (f"{_ONCE}test_an_administration_that_is_switched_off_is_no_sign_that_the_entry_did_not_arrive",),
+    ),
+    Guard(
+        "a report whose answer is lost is sent again",
+        "plugins/minox_qms/sync/reports.py",
+        "doubt(connection, self.link.name, batch)",
+        "pass",
+        "QMS keeps a report that was taken back.",
+        (f"{_FAULTS}test_a_report_that_was_sent_without_an_answer_is_sent_again_when_it_is_taken_back",),
+    ),
+    Guard(
+        "staging that is gone",
+        "plugins/minox_qms/sync/invoices.py",
+        "if len(headers) < len(part):",
+        "if False:",
+        "A task that woke late ends in a fault of its own.",
+        (f"{_ONCE}test_a_task_that_wakes_after_later_runs_have_cleared_its_staging_says_so",),
+    ),
+    Guard(
+        "an attachment that may yet come about",
+        "plugins/minox_qms/sync/pdfs.py",
+        "if isinstance(lost, LateAnswerError):",
+        "if False:",
+        "A PDF is attached twice.",
+        (f"{_PDF}test_a_pdf_that_may_yet_arrive_is_sent_once_a_run",),
+    ),
+    Guard(
         "intent: committed before sending",
         "plugins/minox_qms/sync/posting.py",
         "with self.engine.begin() as connection:\n                insist_on_claim",
@@ -497,8 +529,8 @@ EXACTLY_ONCE: Final = (
     Guard(
         "a rejected debtor is told of in the end",
         "plugins/minox_qms/sync/debtors.py",
-        "if (row.first_run > seen_until or row.source_key in unasked)",
-        "if (row.first_run == run.id or row.source_key in unasked)",
+        "if (has_written or row.first_run > seen_until or row.source_key in unasked)",
+        "if (has_written or row.first_run == run.id or row.source_key in unasked)",
         "A debtor whose run died is never told of.",
         (f"{_REFUSED}test_a_rejected_debtor_is_told_of_though_the_run_that_rejected_it_could_not_note_it",),
     ),
@@ -604,6 +636,70 @@ MONEY: Final = (
 )
 
 MASTER_DATA: Final = (
+    Guard(
+        "a record whose answer is lost is written again",
+        "plugins/minox_qms/sync/master_data.py",
+        "self.notes.note_under_way([one for one in batch if self._is_to_send(one, rows.get(one.key))])",
+        "pass",
+        "QMS keeps what Minox has taken back.",
+        (f"{_FAULTS}test_what_was_sent_without_an_answer_is_undone_when_minox_takes_it_back",),
+    ),
+    Guard(
+        "a row that slipped through the list",
+        "plugins/minox_qms/sync/master_data.py",
+        "return found | self.rows.fresh_by_codes(missed)",
+        "return found",
+        "A row is made a second time.",
+        (f"{_RULES}test_a_row_that_slipped_through_the_list_is_found_and_not_made_again",),
+    ),
+    Guard(
+        "the row that has the code",
+        "plugins/minox_qms/sync/master_data.py",
+        "if one.key not in bound or self.rows.code_of(bound[one.key]) != one.values[code]",
+        "if one.key not in bound",
+        "A code is given to two rows.",
+        (f"{_RULES}test_a_row_that_users_gave_another_code_is_left_to_them_once_another_row_has_the_code",),
+    ),
+    Guard(
+        "a row is one record",
+        "plugins/minox_qms/sync/loading_notes.py",
+        "store.release_rows(connection, self.run.link, self.entity, taken)",
+        "pass",
+        "Two records change one row in turn.",
+        (f"{_RULES}test_a_row_is_one_record_though_users_gave_it_the_code_of_another",),
+    ),
+    Guard(
+        "references are looked up again",
+        "plugins/minox_qms/sync/master_data.py",
+        "has_changed = self.references.look_again(codes)",
+        "has_changed = False",
+        "A debtor gets a condition that has another code since.",
+        (f"{_RULES}test_a_reference_is_the_one_that_has_the_code_now",),
+    ),
+    Guard(
+        "a row is read again before it is replaced late",
+        "plugins/minox_qms/sync/writes.py",
+        "raise _TurnWasLateError",
+        "return",
+        "What a user changed meanwhile is lost.",
+        (f"{_FAULTS}test_what_users_change_while_a_write_has_to_wait_stays",),
+    ),
+    Guard(
+        "an insert that may yet come about",
+        "plugins/minox_qms/sync/writes.py",
+        "if isinstance(error, LateAnswerError):",
+        "if False:",
+        "A row is made twice.",
+        (f"{_FAULTS}test_a_create_that_may_yet_come_about_is_not_sent_again_in_the_same_run",),
+    ),
+    Guard(
+        "a link couples what it coupled",
+        "include/storage/couple.py",
+        "    if is_couple(connection, link):",
+        "    if True:",
+        "Another company stays empty, and the run is good.",
+        (f"{_RULES}test_a_link_that_couples_others_than_before_says_so_and_writes_nothing",),
+    ),
     Guard(
         "an end when nothing can be noted",
         "plugins/minox_qms/sync/master_data.py",
@@ -752,6 +848,22 @@ MASTER_DATA: Final = (
 
 TALKING: Final = (
     Guard(
+        "a wait that is longer than a request",
+        "plugins/minox_qms/hooks/http.py",
+        "if seconds > self._limits.wait_cap + self._limits.backoff_cap:",
+        "if False:",
+        "A request sleeps for an hour.",
+        (f"{_HTTP}test_a_wait_longer_than_a_request_takes_is_given_up_and_obeyed",),
+    ),
+    Guard(
+        "what another worker was told",
+        "plugins/minox_qms/hooks/http.py",
+        "while wait > LOOK_AGAIN and (wait := self._pacer.blocked_for()) > 0:",
+        "while False:",
+        "Requests go out though another worker was told to wait.",
+        (f"{_HTTP}test_who_waited_for_a_moment_looks_whether_another_was_told_to_wait",),
+    ),
+    Guard(
         "a page that comes twice",
         "plugins/minox_qms/hooks/pages.py",
         "if repeats and len(page.records) > 1:",
@@ -826,7 +938,7 @@ TALKING: Final = (
     Guard(
         "the token stays with its server",
         "plugins/minox_qms/hooks/http.py",
-        "same = origin(request.path) == origin(self._base) and urlsplit(request.path).username is None",
+        "same = origin(address) == origin(self._base) and urlsplit(address).username is None",
         "same = True",
         "A link in an answer sends our token to anybody.",
         (f"{_HTTP}test_the_token_stays_with_its_server",),
@@ -858,7 +970,7 @@ TALKING: Final = (
     Guard(
         "one fresh token, once",
         "plugins/minox_qms/hooks/http.py",
-        "if self._reauthorized or self._client.tokens is None or self._token is None:",
+        "if self._reauthorized or self._token is None:",
         "if self._client.tokens is None or self._token is None:",
         "A 401 that no token cures is a loop.",
         (f"{_POLICY}test_a_401_with_a_fresh_token_stops_the_run",),

@@ -101,6 +101,16 @@ def test_a_digest_counts_explains_and_lists_up_to_a_limit() -> None:
     assert solved_text("noord", "qms_to_minox", records[:2]).subject == "[minox-qms] noord: 2 opgelost / solved"
 
 
+def test_a_digest_names_invoices_by_their_number_and_says_where_to_look() -> None:
+    records = [Record("invoices", "9042", "no_lines", "No line is left.", "F2026-0042")]
+    for tell, where in ((rejected_text, "rejections"), (solved_text, "rejections?solved=true")):
+        body = tell("noord", "qms_to_minox", records, "https://airflow.example/").body
+        assert "- invoices F2026-0042: no_lines" in body
+        assert "9042" not in body
+        assert body.endswith(f"\nhttps://airflow.example/minox-qms/links/noord/{where}")
+        assert "http" not in tell("noord", "qms_to_minox", records).body
+
+
 # -- from errors and facts ---------------------------------------------------------------------------------------------
 
 

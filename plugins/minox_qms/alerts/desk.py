@@ -111,9 +111,9 @@ class Desk:
             rejected = take_rejected(connection, self.link, run.direction)
             solved = take_solved(connection, self.link, run.direction)
             if rejected:
-                put(connection, self.link, routes, rejected_text(self.link, run.direction, rejected))
+                put(connection, self.link, routes, rejected_text(self.link, run.direction, rejected, base_url()))
             if solved:
-                put(connection, self.link, routes, solved_text(self.link, run.direction, solved))
+                put(connection, self.link, routes, solved_text(self.link, run.direction, solved, base_url()))
         return len(rejected), len(solved)
 
     def deliver(self) -> int:

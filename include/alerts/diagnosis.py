@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from include.alerts.incident import FAILED, GRANT, HELD, Trouble
-from include.errors import BatchHeldError, ConnectorError, GrantRefusedError
+from include.alerts.incident import FAILED, GRANT, HELD, SETUP, Trouble
+from include.errors import BatchHeldError, ConfigurationError, ConnectorError, GrantRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,8 @@ def trouble_of_error(error: BaseException | str | None, task_id: str, connection
     if task_id.rpartition(".")[2] == CLOSING_TASK or error is None:
         return None
     if ours is not None:
-        return Trouble(FAILED, ours.message, " ".join(part for part in (ours.place, ours.detail) if part), "", task_id)
+        kind = SETUP if isinstance(ours, ConfigurationError) else FAILED
+        return Trouble(kind, ours.message, " ".join(part for part in (ours.place, ours.detail) if part), "", task_id)
     name = error if isinstance(error, str) else type(error).__name__
     return Trouble(FAILED, UNEXPECTED, f"{name}; the log of the task says where", task_id=task_id)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
 FAILED = "failed"
+SETUP = "setup"
 HELD = "held"
 GRANT = "grant"
 GRANT_IDLE = "grant_idle"
@@ -24,7 +25,7 @@ DIFFERENCES = "differences"
 SETTINGS = "settings"
 MAINTENANCE = "maintenance"
 
-OF_RUNS = (FAILED, HELD, SILENCE, KILLED, DIFFERENCES)
+OF_RUNS = (FAILED, SETUP, HELD, SILENCE, KILLED, DIFFERENCES)
 """Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own."""
 
 KINDS: dict[str, Words] = {
@@ -33,6 +34,12 @@ KINDS: dict[str, Words] = {
         "Een run is mislukt.",
         "Nothing at first: the next run takes up what is open. Act when no message comes that it is over.",
         "Eerst niets: de volgende run neemt mee wat openstaat. Kom in actie als de melding uitblijft dat het over is.",
+    ),
+    SETUP: Words(
+        "A run failed on something that no next run can mend.",
+        "Een run is mislukt op iets wat geen volgende run kan verhelpen.",
+        "Mend what the message names: a setting, or a right in the other system. Until then runs fail.",
+        "Herstel wat de melding noemt: een instelling, of een recht in het andere systeem. Tot dan mislukken runs.",
     ),
     HELD: Words(
         "A whole list looks wrong, so nothing of it was processed.",

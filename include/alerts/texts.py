@@ -35,6 +35,7 @@ DIRECTIONS = {
 }
 SUBJECTS = {
     "failed": "run mislukt / run failed",
+    "setup": "instelling of recht klopt niet / setting or right is wrong",
     "held": "lijst tegengehouden / list held back",
     "grant": "opnieuw verbinden / connect again",
     "grant_idle": "verbinding ongebruikt / connection unused",

@@ -11,7 +11,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.alerts.incident import FAILED, Trouble
-from include.errors import BatchHeldError, GrantRefusedError, TransientError
+from include.errors import BatchHeldError, ConfigurationError, GrantRefusedError, TransientError
 from include.settings.load import find_link
 from include.storage.outcomes import finish_entity, note_extracted
 from include.storage.runs import Run, close_run, note_failure, open_run
@@ -182,6 +182,19 @@ def test_directions_are_told_of_apart(airflow: Airflow) -> None:
     ]
     assert len(airflow.office.mail.mails) == 3
     assert "3 invoices do not agree." in airflow.office.mail.texts()[2]
+
+
+def test_a_setting_that_is_wrong_is_one_alert_that_says_who_has_to_act(airflow: Airflow) -> None:
+    office, run = airflow.office, airflow.begin("qms_invoices")
+    airflow.task(run, "book", fatal(ConfigurationError("Minox has no journal VRK.", system="minox")))
+    airflow.end(run)
+    assert office.incidents() == [("qms_to_minox", "setup", "")]
+    (text,) = office.mail.texts()
+    assert "Minox has no journal VRK." in text
+    assert "Herstel wat de melding noemt" in text
+    run = airflow.begin("qms_invoices")
+    after_run(office.database, _settings(office), run, good=True)
+    assert office.incidents() == []
 
 
 def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:

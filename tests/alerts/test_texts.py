@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.alerts.diagnosis import RunFacts, trouble_of_error, troubles_of_run
-from include.alerts.incident import FAILED, GRANT, GRANT_IDLE, HELD, KILLED, KINDS, SILENCE, Incident, Trouble
+from include.alerts.incident import FAILED, GRANT, GRANT_IDLE, HELD, KILLED, KINDS, SETUP, SILENCE, Incident, Trouble
 from include.alerts.routes import alert_settings, routes_of
 from include.alerts.texts import DIRECTIONS, SUBJECTS, Record, alert_text, recovered_text, rejected_text, solved_text
 from include.alerts.watching import (
@@ -20,7 +20,7 @@ from include.alerts.watching import (
     trouble_of_direction,
     trouble_of_grant,
 )
-from include.errors import BatchHeldError, GrantRefusedError, TransientError
+from include.errors import AccessError, BatchHeldError, ConfigurationError, GrantRefusedError, TransientError
 from include.words import REASONS
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ def test_an_alert_says_what_for_which_link_to_both_readers_and_where_to_look() -
         "https://airflow.example/dags/minox_master_data__noord/runs/"
         "scheduled__2026-07-01T10%3A00%3A00%2B00%3A00/tasks/customers.stage"
     )
+
+
+def test_what_no_next_run_can_mend_asks_somebody_to_mend_it() -> None:
+    text = alert_text(incident(SETUP, message="Dagboek VRK bestaat niet."))
+    assert "Herstel wat de melding noemt" in text.body
+    assert "Mend what the message names" in text.body
+    assert "Eerst niets" not in text.body
+    assert "Eerst niets" in alert_text(incident(FAILED)).body
 
 
 def test_an_alert_without_a_run_has_no_link_and_without_an_address_names_the_run() -> None:
@@ -119,6 +127,8 @@ def test_an_error_that_is_not_retried_is_known_by_its_cause() -> None:
         (BatchHeldError("Lijst is leeg.", detail="rule", entity="customers"), HELD, ""),
         (GrantRefusedError("Verbind opnieuw.", system="qms"), GRANT, "qms_main"),
         (TransientError("Minox is weg.", system="minox"), FAILED, ""),
+        (ConfigurationError("Dagboek VRK bestaat niet.", system="minox"), SETUP, ""),
+        (AccessError("Minox weigert: 403.", system="minox"), SETUP, ""),
     ):
         wrapped = RuntimeError("as Airflow hands it over")
         wrapped.__cause__ = error

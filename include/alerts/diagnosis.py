@@ -13,6 +13,7 @@ from include.alerts.incident import FAILED, GRANT, HELD, SETUP, Trouble
 from include.errors import BatchHeldError, ConfigurationError, ConnectorError, GrantRefusedError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
 CLOSING_TASK = "close_run"
@@ -29,12 +30,14 @@ class RunFacts:
         failures: Why tasks failed, by task.
         entities: State and message of each entity, by name.
         refused: Connections of the link whose grant is not good, with what was said of it.
+        dates: First and last invoice date of its range; None: it had none.
     """
 
     message: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     entities: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    dates: tuple[str | None, str | None] = (None, None)
 
 
 def trouble_of_error(error: BaseException | str | None, task_id: str, connections: Mapping[str, str]) -> Trouble | None:
@@ -90,6 +93,12 @@ def _explained(task_id: str, held: Mapping[str, str]) -> bool:
     """Tell whether a task failed because it held the batch: `customers.check`, or the only `check` of invoices."""
     entity, _, name = task_id.rpartition(".")
     return name == "check" and (entity or "invoices") in held
+
+
+def reconcile_command(link: str, first: dt.date | str | None, last: dt.date | str | None) -> str:
+    """The command that compares the invoices of a link's range of dates again, and lists the differences."""
+    dates = "" if first is None else f" --from {first} --to {last}"
+    return f"minox-qms reconcile --link {link}{dates}"
 
 
 def own_error(error: BaseException | str | None) -> ConnectorError | None:

@@ -26,7 +26,10 @@ SETTINGS = "settings"
 MAINTENANCE = "maintenance"
 
 OF_RUNS = (FAILED, SETUP, HELD, SILENCE, KILLED, DIFFERENCES)
-"""Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own."""
+"""Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own.
+
+Differences are over when a good run has looked again at all that was found (`include/storage/findings.py`).
+"""
 
 KINDS: dict[str, Words] = {
     FAILED: Words(
@@ -74,8 +77,9 @@ KINDS: dict[str, Words] = {
     DIFFERENCES: Words(
         "QMS, the ledger of the connector and Minox do not agree.",
         "QMS, het grootboek van de koppeling en Minox komen niet overeen.",
-        "Run `minox-qms reconcile`: it lists each difference with what to do.",
-        "Voer `minox-qms reconcile` uit: dat noemt elk verschil, met wat eraan te doen is.",
+        "Run the command below: it lists each difference. What to do with each kind is on the DAG's page in Airflow.",
+        "Voer het commando hieronder uit: dat noemt elk verschil. Wat u met elke soort doet, staat op de pagina van de "
+        "DAG in Airflow.",
     ),
     SETTINGS: Words(
         "The link's file with settings is not valid, so nothing of this link runs.",

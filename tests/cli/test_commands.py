@@ -25,6 +25,7 @@ from include.storage.checks import note_results
 from include.storage.embedded import ensure_database
 from include.storage.engine import _engine_of_process
 from include.storage.outcomes import Outcome
+from include.storage.previews import note_preview
 from include.storage.quarantine import put_aside
 from include.storage.reports import DueReport, note_reported, report
 from include.storage.runs import close_run, working
@@ -93,6 +94,10 @@ def test_a_link_must_be_said_when_there_are_several(cli: CommandLine) -> None:
     ("arguments", "said"),
     [
         (("outcomes", "--entity", "debtor"), "There is no entity 'debtor'; known: .*customers .*, invoices."),
+        (("outcomes", "-o", "nope"), "There is no outcome 'nope'; known: created, .*, failed."),
+        (("outcomes", "-o", "would_book"), "There is no outcome 'would_book'"),
+        (("outcomes", "--reason", "nope"), "There is no reason 'nope'; known: missing_customer_code, .*"),
+        (("rejections", "--reason", "nope"), "There is no reason 'nope'; known: missing_customer_code, .*"),
         (("outcomes", "--since", "yesterday"), "'yesterday' is no moment"),
         (("outcomes", "--run", "nothing"), "has no run 'nothing'"),
         (("outcomes", "--after", "nothing"), "'nothing' is not a mark"),
@@ -249,6 +254,53 @@ def test_rejections(cli: CommandLine, database: sa.Engine) -> None:
     assert (row["source_key"], row["times"], row["findings"][0]["reason"]) == ("2", 1, "wrong_type")
     assert cli.run("rejections", "--payload", "1")[0] == '{"id": 1}\n'
     assert cli.json("rejections", "--solved")["rows"] == []
+
+
+def test_a_rejected_invoice_goes_by_any_of_its_names(cli: CommandLine, database: sa.Engine) -> None:
+    new_invoice(database, cli.link, 395, state="rejected", outcome="rejected", minox_number=20260395)
+    run = new_run(database, cli.link, "qms_to_minox")
+    with database.begin() as connection:
+        put_aside(connection, run, "invoices", [rejected("395", "no_lines", "lines")])
+    whole_run(database, cli.link, "invoices", [], [Outcome("395", "rejected", "no_lines")], "qms_to_minox")
+    for command in ("rejections", "outcomes"):
+        for name in ("F2026-0395", "number:F2026-0395", "20260395", "395", "id:395"):
+            for of_invoices in ((), ("-e", "invoices")):
+                (row,) = cli.json(command, "--key", name, *of_invoices)["rows"]
+                assert (row["entity"], row["source_key"]) == ("invoices", "395")
+    assert cli.run("rejections", "--payload", "F2026-0395")[0] == '{"id": 395}\n'
+    assert cli.run("rejections", "--payload", "20260395", "-e", "factuur")[0] == '{"id": 395}\n'
+    assert cli.json("rejections", "--key", "F2026-0395", "-e", "customers")["rows"] == []
+
+
+def test_a_key_goes_before_the_name_of_an_invoice(cli: CommandLine, database: sa.Engine) -> None:
+    new_invoice(database, cli.link, 7, minox_number=1001)
+    new_invoice(database, cli.link, 8, minox_number=7)
+    whole_run(database, cli.link, "customers", ["1001"])
+    whole_run(database, cli.link, "invoices", [], [Outcome("7", "booked")], "qms_to_minox")
+    assert [one["entity"] for one in cli.json("outcomes", "--key", "1001")["rows"]] == ["customers"]
+    assert [one["entity"] for one in cli.json("outcomes", "--key", "minox:1001")["rows"]] == ["invoices"]
+    _, said = cli.run("outcomes", "--key", "7", "-e", "invoices", code=2)
+    assert "say which: id:7 (F2026-0007), id:8 (F2026-0008)" in said
+
+
+def test_the_outcomes_of_a_dry_run_are_what_it_would_do(cli: CommandLine, database: sa.Engine) -> None:
+    run = new_run(database, cli.link, "qms_to_minox", dry_run=True)
+    details = {"invoice_number": "F2026-0008"}
+    with database.begin() as connection:
+        note_preview(
+            connection, run, "invoices", Outcome("8", "rejected", "no_lines", "No line."), position=1, details=details
+        )
+        note_preview(connection, run, "invoices", Outcome("9", "postponed", None, "Later."), position=2, details=None)
+    out, _ = cli.run("outcomes", "--run", str(run.id))
+    assert "Invoices: 1 postponed, 1 rejected" in out
+    assert "F2026-0008" in out
+    for which in (("--key", "F2026-0008"), ("-o", "rejected"), ("--reason", "no_lines", "-e", "factuur")):
+        found = cli.json("outcomes", "--run", run.run_id, *which)
+        assert [one["source_key"] for one in found["records"]] == ["8"]
+    nothing = cli.run("outcomes", "--run", str(run.id), "-o", "would_book")[0]
+    assert nothing == f"Dry run {run.id}: nothing of what is asked for.\n"
+    empty = new_run(database, cli.link, dry_run=True)
+    assert "not kept any more" in cli.run("outcomes", "--run", str(empty.id))[0]
 
 
 def test_changes(cli: CommandLine, database: sa.Engine) -> None:

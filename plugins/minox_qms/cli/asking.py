@@ -14,7 +14,7 @@ from include.errors import ConfigurationError, TransientError
 from minox_qms.cli.errors import only_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import sqlalchemy as sa
 
@@ -130,6 +130,50 @@ def entity_named(name: str | None) -> str | None:
         return find(name).entity
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.message.rstrip('.')}, invoices.") from error
+
+
+def known_name(what: str, name: str | None, known: Iterable[str]) -> str | None:
+    """See that a name is one of those that there are.
+
+    Args:
+        what: What it names, e.g. `outcome`.
+        name: The name; None: none was given.
+        known: Those that there are.
+
+    Raises:
+        ConfigurationError: It is none of them; they are listed.
+    """
+    if name is None or name in (names := tuple(known)):
+        return name
+    raise ConfigurationError(f"There is no {what} {name!r}; known: {', '.join(names)}.")
+
+
+def record_named(connection: sa.Connection, link: str, entity: str | None, name: str) -> tuple[str | None, str]:
+    """Read which record is meant: by its key, or an invoice by any of its names.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        entity: Of the record; None: it was not said, and the key of another record goes before the name of an invoice.
+        name: What was given.
+
+    Returns:
+        Entity and key; what the ledger does not know is a key itself (`#17`).
+
+    Raises:
+        ConfigurationError: Several invoices go by that name.
+    """
+    from include.storage.invoice_names import UnknownInvoiceError, find_invoice  # noqa: PLC0415 - as above
+    from include.storage.queries import INVOICES, Filter, current_outcomes  # noqa: PLC0415 - as above
+
+    if entity not in {None, INVOICES}:
+        return entity, name
+    if entity is None and current_outcomes(connection, link, Filter(key=name), limit=1).rows:
+        return None, name
+    try:
+        return INVOICES, str(find_invoice(connection, link, name))
+    except UnknownInvoiceError:
+        return entity, name
 
 
 def is_invoice(name: str) -> bool:

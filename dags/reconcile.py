@@ -26,7 +26,7 @@ nothing in either system. To compare another period, trigger it with **From** an
 | finding | what to do |
 |---|---|
 | `missing` | No run has taken the invoice up: run its range of dates; the message says more. |
-| `deleted` | Somebody deleted the entry in Minox: ask them; to book it again, re-offer it. |
+| `deleted` | Somebody deleted the entry in Minox: ask them; when it was a mistake, type it in by hand in Minox. |
 | `edited` | Somebody edited the entry in Minox: the message says which lines. |
 | `different` | The totals differ: the invoice was changed after it was booked, or booked otherwise. |
 | `extra` | Minox has it and QMS does not: it was withdrawn in QMS, or typed in by hand. |

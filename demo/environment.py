@@ -125,7 +125,7 @@ def write_shell_file(places: Places, variables: dict[str, str]) -> None:
         places: Addresses and paths.
         variables: Those of the connector.
     """
-    known = connection_variables(places)
+    known = connection_variables(places) | {"AIRFLOW__API__BASE_URL": places.airflow}
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in {**variables, **known}.items()]
     places.shell.touch(mode=0o600)
     places.shell.write_text("".join(lines))

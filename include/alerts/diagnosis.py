@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from include.alerts.incident import FAILED, GRANT, HELD, Trouble
-from include.errors import BatchHeldError, ConnectorError, GrantRefusedError
+from include.alerts.incident import FAILED, GRANT, HELD, SETUP, Trouble
+from include.errors import BatchHeldError, ConfigurationError, ConnectorError, GrantRefusedError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
 CLOSING_TASK = "close_run"
@@ -29,12 +30,14 @@ class RunFacts:
         failures: Why tasks failed, by task.
         entities: State and message of each entity, by name.
         refused: Connections of the link whose grant is not good, with what was said of it.
+        dates: First and last invoice date of its range; None: it had none.
     """
 
     message: str | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     entities: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    dates: tuple[str | None, str | None] = (None, None)
 
 
 def trouble_of_error(error: BaseException | str | None, task_id: str, connections: Mapping[str, str]) -> Trouble | None:
@@ -56,7 +59,8 @@ def trouble_of_error(error: BaseException | str | None, task_id: str, connection
     if task_id.rpartition(".")[2] == CLOSING_TASK or error is None:
         return None
     if ours is not None:
-        return Trouble(FAILED, ours.message, " ".join(part for part in (ours.place, ours.detail) if part), "", task_id)
+        kind = SETUP if isinstance(ours, ConfigurationError) else FAILED
+        return Trouble(kind, ours.message, " ".join(part for part in (ours.place, ours.detail) if part), "", task_id)
     name = error if isinstance(error, str) else type(error).__name__
     return Trouble(FAILED, UNEXPECTED, f"{name}; the log of the task says where", task_id=task_id)
 
@@ -89,6 +93,12 @@ def _explained(task_id: str, held: Mapping[str, str]) -> bool:
     """Tell whether a task failed because it held the batch: `customers.check`, or the only `check` of invoices."""
     entity, _, name = task_id.rpartition(".")
     return name == "check" and (entity or "invoices") in held
+
+
+def reconcile_command(link: str, first: dt.date | str | None, last: dt.date | str | None) -> str:
+    """The command that compares the invoices of a link's range of dates again, and lists the differences."""
+    dates = "" if first is None else f" --from {first} --to {last}"
+    return f"minox-qms reconcile --link {link}{dates}"
 
 
 def own_error(error: BaseException | str | None) -> ConnectorError | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
 FAILED = "failed"
+SETUP = "setup"
 HELD = "held"
 GRANT = "grant"
 GRANT_IDLE = "grant_idle"
@@ -24,8 +25,11 @@ DIFFERENCES = "differences"
 SETTINGS = "settings"
 MAINTENANCE = "maintenance"
 
-OF_RUNS = (FAILED, HELD, SILENCE, KILLED, DIFFERENCES)
-"""Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own."""
+OF_RUNS = (FAILED, SETUP, HELD, SILENCE, KILLED, DIFFERENCES)
+"""Kinds that are over as soon as a run of the same link and direction is good; the others have an end of their own.
+
+Differences are over when a good run has looked again at all that was found (`include/storage/findings.py`).
+"""
 
 KINDS: dict[str, Words] = {
     FAILED: Words(
@@ -33,6 +37,12 @@ KINDS: dict[str, Words] = {
         "Een run is mislukt.",
         "Nothing at first: the next run takes up what is open. Act when no message comes that it is over.",
         "Eerst niets: de volgende run neemt mee wat openstaat. Kom in actie als de melding uitblijft dat het over is.",
+    ),
+    SETUP: Words(
+        "A run failed on something that no next run can mend.",
+        "Een run is mislukt op iets wat geen volgende run kan verhelpen.",
+        "Mend what the message names: a setting, or a right in the other system. Until then runs fail.",
+        "Herstel wat de melding noemt: een instelling, of een recht in het andere systeem. Tot dan mislukken runs.",
     ),
     HELD: Words(
         "A whole list looks wrong, so nothing of it was processed.",
@@ -67,8 +77,9 @@ KINDS: dict[str, Words] = {
     DIFFERENCES: Words(
         "QMS, the ledger of the connector and Minox do not agree.",
         "QMS, het grootboek van de koppeling en Minox komen niet overeen.",
-        "Run `minox-qms reconcile`: it lists each difference with what to do.",
-        "Voer `minox-qms reconcile` uit: dat noemt elk verschil, met wat eraan te doen is.",
+        "Run the command below: it lists each difference. What to do with each kind is on the DAG's page in Airflow.",
+        "Voer het commando hieronder uit: dat noemt elk verschil. Wat u met elke soort doet, staat op de pagina van de "
+        "DAG in Airflow.",
     ),
     SETTINGS: Words(
         "The link's file with settings is not valid, so nothing of this link runs.",

@@ -35,6 +35,7 @@ DIRECTIONS = {
 }
 SUBJECTS = {
     "failed": "run mislukt / run failed",
+    "setup": "instelling of recht klopt niet / setting or right is wrong",
     "held": "lijst tegengehouden / list held back",
     "grant": "opnieuw verbinden / connect again",
     "grant_idle": "verbinding ongebruikt / connection unused",
@@ -61,12 +62,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record that was rejected, or is good again."""
+    """A record that was rejected, or is good again; `name` is what people call it, when that is not its key."""
 
     entity: str
     source_key: str
     reason: str
     message: str
+    name: str = ""
 
 
 def alert_text(incident: Incident, base_url: str = "") -> Text:
@@ -109,8 +111,15 @@ def recovered_text(link: str, incidents: Sequence[Incident]) -> Text:
     return Text(subject(link, "hersteld / recovered"), "\n".join(lines))
 
 
-def rejected_text(link: str, direction: str, records: Sequence[Record]) -> Text:
-    """Tell of records that were rejected and have not been told of before (spec, section 6)."""
+def rejected_text(link: str, direction: str, records: Sequence[Record], base_url: str = "") -> Text:
+    """Tell of records that were rejected and have not been told of before (spec, section 6).
+
+    Args:
+        link: Name of the link.
+        direction: `minox_to_qms` or `qms_to_minox`.
+        records: The records.
+        base_url: Address of Airflow's pages; empty: no link is given.
+    """
     nl, en = DIRECTIONS[direction]
     count = len(records)
     lines = [
@@ -121,12 +130,12 @@ def rejected_text(link: str, direction: str, records: Sequence[Record]) -> Text:
         words = words_of(reason)
         lines += ["", f"{number} x {reason}: {words.nl} {words.todo_nl}".rstrip()]
         lines.append(f"{words.en} {words.todo_en}".rstrip())
-    lines += ["", *_listed(records), "", f"minox-qms rejections --link {link}"]
+    lines += ["", *_listed(records), "", f"minox-qms rejections --link {link}", *_rejections(link, base_url)]
     return Text(subject(link, f"{count} afgekeurd / rejected"), "\n".join(lines))
 
 
-def solved_text(link: str, direction: str, records: Sequence[Record]) -> Text:
-    """Tell of rejected records that are good again, or are gone from their system."""
+def solved_text(link: str, direction: str, records: Sequence[Record], base_url: str = "") -> Text:
+    """Tell of rejected records that are good again, or are gone from their system; see `rejected_text`."""
     nl, en = DIRECTIONS[direction]
     count = len(records)
     lines = [
@@ -135,6 +144,7 @@ def solved_text(link: str, direction: str, records: Sequence[Record]) -> Text:
         "",
         *_listed(records),
     ]
+    lines += [f"\n{one}?solved=true" for one in _rejections(link, base_url)]
     return Text(subject(link, f"{count} opgelost / solved"), "\n".join(lines))
 
 
@@ -157,11 +167,16 @@ def local(instant: dt.datetime) -> str:
 def _listed(records: Sequence[Record]) -> list[str]:
     """List the first records, and the number of those that are left out."""
     lines = [
-        f"- {one.entity} {one_line(one.source_key, 100)}: {one.reason}: {one_line(one.message)}"
+        f"- {one.entity} {one_line(one.name or one.source_key, 100)}: {one.reason}: {one_line(one.message)}"
         for one in records[:SHOWN]
     ]
     left = len(records) - SHOWN
     return [*lines, f"… en nog {left} / and {left} more"] if left > 0 else lines
+
+
+def _rejections(link: str, base_url: str) -> list[str]:
+    """Say where the rejections of a link are on the Sync page."""
+    return [f"{base_url.rstrip('/')}/minox-qms/links/{quote(link, safe='')}/rejections"] if base_url else []
 
 
 def _links(incident: Incident, base_url: str) -> list[str]:

@@ -139,7 +139,7 @@ def run_facts(connection: sa.Connection, place: Place, conn_ids: Collection[str]
         conn_ids: Connections of its link.
     """
     run = connection.execute(
-        sa.select(sync_run.c.id, sync_run.c.message, sync_run.c.failures, sync_run.c.dry_run).where(
+        sa.select(sync_run.c.id, sync_run.c.message, sync_run.c.failures, sync_run.c.dry_run, sync_run.c.plan).where(
             sync_run.c.dag_id == place.dag_id, sync_run.c.run_id == place.run_id
         )
     ).one_or_none()
@@ -157,7 +157,8 @@ def run_facts(connection: sa.Connection, place: Place, conn_ids: Collection[str]
         )
     )
     entities = {row.entity: (row.state, row.message) for row in rows}
-    return RunFacts(run.message, run.failures, entities, refusals), run.dry_run
+    dates = run.plan.get("from_date"), run.plan.get("to_date")
+    return RunFacts(run.message, run.failures, entities, refusals, dates), run.dry_run
 
 
 def grant_states(connection: sa.Connection, conn_ids: Collection[str]) -> dict[str, str]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from include.alerts.texts import Record
+from include.alerts.texts import SHOWN, Record
+from include.storage.invoice_search import invoice_numbers
+from include.storage.queries import INVOICES
 from include.storage.tables import quarantine
 
 if TYPE_CHECKING:
@@ -48,4 +50,7 @@ def _take(connection: sa.Connection, link: str, direction: str, which: sa.Column
             quarantine.c.message,
         )
     )
-    return [Record(row.entity, row.source_key, row.reason, row.message) for row in sorted(rows, key=lambda row: row.id)]
+    found = sorted(rows, key=lambda row: row.id)  # all invoices, or none: they have a direction of their own
+    listed = [row.source_key for row in found[:SHOWN] if row.entity == INVOICES]
+    names = invoice_numbers(connection, link, listed)
+    return [Record(row.entity, row.source_key, row.reason, row.message, names.get(row.source_key, "")) for row in found]

@@ -14,6 +14,7 @@ from include.storage.tables import staging_preview, sync_run
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from include.storage.queries import RunRow
     from include.storage.runs import Run
 
 KEEP_RUNS = 3
@@ -84,7 +85,7 @@ def note_previews(connection: sa.Connection, run: Run, entity: str, found: Itera
     )
 
 
-def previews_of(connection: sa.Connection, run: Run) -> list[Preview]:
+def previews_of(connection: sa.Connection, run: Run | RunRow) -> list[Preview]:
     """Everything that a dry run found, in order."""
     rows = connection.execute(
         sa.select(staging_preview)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.alerts.incident import FAILED, Trouble
-from include.errors import BatchHeldError, GrantRefusedError, TransientError
+from include.errors import BatchHeldError, ConfigurationError, GrantRefusedError, TransientError
 from include.settings.load import find_link
 from include.storage.outcomes import finish_entity, note_extracted
 from include.storage.runs import Run, close_run, note_failure, open_run
@@ -21,7 +22,7 @@ from minox_qms.operators.close_run import RunNotGoodError
 from minox_qms.operators.reconcile import DifferencesFoundError
 from tests.alerts.calls import run_fails, task_fails
 from tests.dags.conftest import DAGS
-from tests.storage.support import now
+from tests.storage.support import new_invoice, now
 
 if TYPE_CHECKING:
     from tests.alerts.conftest import Office
@@ -40,12 +41,12 @@ class Airflow:
     def dag(self, prefix: str = "minox_master_data") -> Any:
         return self.bag.dags[f"{prefix}__{self.office.link}"]
 
-    def begin(self, prefix: str = "minox_master_data", *, dry_run: bool = False) -> Run:
+    def begin(self, prefix: str = "minox_master_data", *, dry_run: bool = False, **plan: str) -> Run:
         self._runs += 1
         dag_id = f"{prefix}__{self.office.link}"
         direction, link = link_of(dag_id)
         return open_run(
-            self.office.database, link=link, direction=direction, dag_id=dag_id, run_id=f"run {self._runs}", plan={},
+            self.office.database, link=link, direction=direction, dag_id=dag_id, run_id=f"run {self._runs}", plan=plan,
             dry_run=dry_run,
         )  # fmt: skip
 
@@ -182,6 +183,87 @@ def test_directions_are_told_of_apart(airflow: Airflow) -> None:
     ]
     assert len(airflow.office.mail.mails) == 3
     assert "3 invoices do not agree." in airflow.office.mail.texts()[2]
+
+
+def compare(airflow: Airflow, first: str, last: str, *found: int | None) -> None:
+    """A reconciliation of these dates that finds these invoices; None: a receivable that no invoice accounts for."""
+    office, run = airflow.office, airflow.begin("reconcile", from_date=first, to_date=last)
+    rows = [{"run": run.id, "link": run.link, "kind": "deleted", "message": "Gone.", "number": one} for one in found]
+    for row in rows:
+        office.execute(
+            "INSERT INTO reconciliation_finding (run, link, kind, invoice_header_id, message) "
+            "VALUES (:run, :link, :kind, :number, :message)",
+            **row,
+        )
+    close_run(office.database, run, good=not found)
+    after_run(office.database, _settings(office), run, good=not found)
+    if found:
+        airflow.task(run, "reconcile", fatal(DifferencesFoundError(f"{len(found)} invoices do not agree.")))
+
+
+def test_differences_are_over_when_a_run_has_looked_at_them_again(airflow: Airflow) -> None:
+    office = airflow.office
+    new_invoice(office.database, office.link, 1, invoice_date=dt.date(2026, 1, 15))
+    compare(airflow, "2026-01-01", "2026-01-31", 1)
+    (text,) = office.mail.texts()
+    assert f"minox-qms reconcile --link {office.link} --from 2026-01-01 --to 2026-01-31" in text
+    assert "pagina van de DAG in Airflow" in text
+    for first, last in (("2026-02-01", "2026-03-07"), ("2026-01-16", "2026-02-19")):
+        compare(airflow, first, last)
+        assert office.incidents() == [("reconcile", "differences", "")]
+    compare(airflow, "2026-01-15", "2026-02-18")
+    assert office.incidents() == []
+    assert office.mail.subjects[1:] == [f"[minox-qms] {office.link}: hersteld / recovered"]
+
+
+@pytest.mark.parametrize("number", [None, 1, 2])
+def test_differences_of_unknown_dates_are_over_when_the_whole_range_is_looked_at(
+    airflow: Airflow, number: int | None
+) -> None:
+    office = airflow.office
+    new_invoice(office.database, office.link, 2, invoice_date=dt.date(2025, 12, 31))  # another date in QMS since
+    compare(airflow, "2026-01-01", "2026-01-31", number)
+    for first, last in (("2026-01-02", "2026-02-28"), ("2025-12-01", "2026-01-30")):
+        compare(airflow, first, last)
+        assert office.incidents() == [("reconcile", "differences", "")]
+    compare(airflow, "2026-01-01", "2026-01-31")
+    assert office.incidents() == []
+
+
+def test_differences_of_other_dates_are_news_though_older_ones_stay_open(airflow: Airflow) -> None:
+    office = airflow.office
+    for number, day in ((1, 15), (2, 16), (3, 31)):
+        new_invoice(office.database, office.link, number, invoice_date=dt.date(2026, 1, day))
+    compare(airflow, "2026-01-01", "2026-01-31", 1, 2)
+    compare(airflow, "2026-01-16", "2026-02-20", 2, 3)  # one of them is known
+    assert len(office.mail.mails) == 1
+    compare(airflow, "2026-01-17", "2026-02-21", 3)
+    assert len(office.mail.mails) == 1
+    compare(airflow, "2026-02-01", "2026-03-07")
+    compare(airflow, "2026-02-02", "2026-03-08", 4)
+    compare(airflow, "2026-02-03", "2026-03-09", 4)
+    assert office.mail.subjects == [f"[minox-qms] {office.link}: verschillen / differences"] * 2
+    assert office.incidents() == [("reconcile", "differences", "")]
+
+
+def test_a_failed_reconciliation_is_over_though_differences_are_not(airflow: Airflow) -> None:
+    compare(airflow, "2026-01-01", "2026-01-31", 1)
+    airflow.task(airflow.begin("reconcile"), "reconcile", GONE)
+    compare(airflow, "2026-02-01", "2026-02-28")
+    assert airflow.office.incidents() == [("reconcile", "differences", "")]
+
+
+def test_a_setting_that_is_wrong_is_one_alert_that_says_who_has_to_act(airflow: Airflow) -> None:
+    office, run = airflow.office, airflow.begin("qms_invoices")
+    airflow.task(run, "book", fatal(ConfigurationError("Minox has no journal VRK.", system="minox")))
+    airflow.end(run)
+    assert office.incidents() == [("qms_to_minox", "setup", "")]
+    (text,) = office.mail.texts()
+    assert "Minox has no journal VRK." in text
+    assert "Herstel wat de melding noemt" in text
+    run = airflow.begin("qms_invoices")
+    after_run(office.database, _settings(office), run, good=True)
+    assert office.incidents() == []
 
 
 def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:

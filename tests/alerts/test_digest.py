@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.settings.load import find_link
 from include.storage.quarantine import put_aside, release
 from minox_qms.alerts.closing import after_run
-from tests.storage.support import new_run, rejected
+from tests.storage.support import new_invoice, new_run, rejected
 
 if TYPE_CHECKING:
     from include.storage.runs import Run
@@ -60,6 +60,20 @@ def test_a_direction_tells_of_its_own_and_a_bad_run_tells_too(office: Office) ->
     end(office, reject(office, "900", reason="unbalanced", direction="qms_to_minox"), good=False)
     assert office.mail.subjects == [f"[minox-qms] {office.link}: 1 afgekeurd / rejected"]
     assert "- invoices 900: unbalanced" in office.mail.texts()[0]
+
+
+def test_invoices_go_by_their_number_and_the_page_is_named(office: Office) -> None:
+    new_invoice(office.database, office.link, 900, state="rejected", outcome="rejected", reason="unbalanced")
+    run = reject(office, "900", "901", reason="unbalanced", direction="qms_to_minox")
+    end(office, run)
+    (text,) = office.mail.texts()
+    assert "- invoices F2026-0900: unbalanced" in text
+    assert "- invoices 901: unbalanced" in text
+    assert text.strip().endswith(f"https://airflow.kantoor.example/minox-qms/links/{office.link}/rejections")
+    with office.database.begin() as connection:
+        release(connection, run, "invoices", ["900"])
+    end(office, new_run(office.database, office.link, "qms_to_minox"))
+    assert "- invoices F2026-0900: unbalanced" in office.mail.texts()[1]
 
 
 def test_a_dry_run_has_no_news(office: Office) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import Connection
 
 from include.alerts.incident import FAILED, Trouble
+from include.settings.load import PROJECT_ROOT
 from minox_qms.alerts.errors import NotSentError
 from minox_qms.alerts.mail import BoundedSmtpHook, as_html, send_mail
 from minox_qms.alerts.webhook import address, post
@@ -33,6 +35,21 @@ def test_a_mail_reads_as_it_was_written(mail: MailServer) -> None:
     assert text_of(got).strip() == BODY
     assert "<b>" not in html_of(got)
     assert '<a href="https://airflow.kantoor.example/dags/x/runs/a%2Bb">' in html_of(got)
+
+
+def test_the_example_and_the_page_fit_the_ports_that_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = next(one for one in (PROJECT_ROOT / ".env.example").read_text().splitlines() if "SMTP_DEFAULT" in one)
+    example = json.loads(line.partition("=")[2])
+    page = (PROJECT_ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    assert example["port"] == 587
+    for port, option, begins_with_tls in ((587, "disable_ssl", False), (465, "disable_tls", True)):
+        assert re.search(rf'Port {port} \([^)]*\): `"{option}": true`', page)
+        extra = {"from_email": example["extra"]["from_email"], option: True}
+        assert port != example["port"] or extra == example["extra"]
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps({**example, "port": port, "extra": extra}))
+        hook = BoundedSmtpHook()
+        hook.smtp_connection = hook.get_connection("smtp_default")
+        assert (hook.use_ssl, hook.smtp_starttls) == (begins_with_tls, not begins_with_tls)
 
 
 def test_text_is_never_markup() -> None:

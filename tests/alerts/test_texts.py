@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.alerts.diagnosis import RunFacts, trouble_of_error, troubles_of_run
-from include.alerts.incident import FAILED, GRANT, GRANT_IDLE, HELD, KILLED, KINDS, SILENCE, Incident, Trouble
+from include.alerts.incident import FAILED, GRANT, GRANT_IDLE, HELD, KILLED, KINDS, SETUP, SILENCE, Incident, Trouble
 from include.alerts.routes import alert_settings, routes_of
 from include.alerts.texts import DIRECTIONS, SUBJECTS, Record, alert_text, recovered_text, rejected_text, solved_text
 from include.alerts.watching import (
@@ -20,7 +20,7 @@ from include.alerts.watching import (
     trouble_of_direction,
     trouble_of_grant,
 )
-from include.errors import BatchHeldError, GrantRefusedError, TransientError
+from include.errors import AccessError, BatchHeldError, ConfigurationError, GrantRefusedError, TransientError
 from include.words import REASONS
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ def test_an_alert_says_what_for_which_link_to_both_readers_and_where_to_look() -
     )
 
 
+def test_what_no_next_run_can_mend_asks_somebody_to_mend_it() -> None:
+    text = alert_text(incident(SETUP, message="Dagboek VRK bestaat niet."))
+    assert "Herstel wat de melding noemt" in text.body
+    assert "Mend what the message names" in text.body
+    assert "Eerst niets" not in text.body
+    assert "Eerst niets" in alert_text(incident(FAILED)).body
+
+
 def test_an_alert_without_a_run_has_no_link_and_without_an_address_names_the_run() -> None:
     assert "Airflow:" not in alert_text(incident(dag_id=None, run_id=None, task_id=None), "https://x").body
     assert alert_text(incident(task_id=None)).body.endswith(
@@ -101,6 +109,16 @@ def test_a_digest_counts_explains_and_lists_up_to_a_limit() -> None:
     assert solved_text("noord", "qms_to_minox", records[:2]).subject == "[minox-qms] noord: 2 opgelost / solved"
 
 
+def test_a_digest_names_invoices_by_their_number_and_says_where_to_look() -> None:
+    records = [Record("invoices", "9042", "no_lines", "No line is left.", "F2026-0042")]
+    for tell, where in ((rejected_text, "rejections"), (solved_text, "rejections?solved=true")):
+        body = tell("noord", "qms_to_minox", records, "https://airflow.example/").body
+        assert "- invoices F2026-0042: no_lines" in body
+        assert "9042" not in body
+        assert body.endswith(f"\nhttps://airflow.example/minox-qms/links/noord/{where}")
+        assert "http" not in tell("noord", "qms_to_minox", records).body
+
+
 # -- from errors and facts ---------------------------------------------------------------------------------------------
 
 
@@ -109,6 +127,8 @@ def test_an_error_that_is_not_retried_is_known_by_its_cause() -> None:
         (BatchHeldError("Lijst is leeg.", detail="rule", entity="customers"), HELD, ""),
         (GrantRefusedError("Verbind opnieuw.", system="qms"), GRANT, "qms_main"),
         (TransientError("Minox is weg.", system="minox"), FAILED, ""),
+        (ConfigurationError("Dagboek VRK bestaat niet.", system="minox"), SETUP, ""),
+        (AccessError("Minox weigert: 403.", system="minox"), SETUP, ""),
     ):
         wrapped = RuntimeError("as Airflow hands it over")
         wrapped.__cause__ = error

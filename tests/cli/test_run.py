@@ -47,5 +47,5 @@ def test_a_run_without_its_database_ends_with_a_sentence(
             COMMAND, env=os.environ | nowhere, capture_output=True, text=True, check=False, timeout=300
         )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("minox-qms: database: ")
+    assert done.stderr.splitlines()[-1].startswith("minox-qms: The connector's database does not answer")
     assert "geheim" not in done.stderr

@@ -64,6 +64,13 @@ def test_the_page_names_the_books_and_every_task_that_can_be_red(dag_id: str, ba
         assert f"`{name}`" in table or f"`….{name}`" in table, f"nothing is said of a red {task.task_id}"
 
 
+def test_the_page_of_the_reconciliation_offers_nothing_that_is_refused(bag: DagBag) -> None:
+    page = bag.dags["reconcile__north"].doc_md
+    assert page is not None
+    assert "re-offer" not in page  # a booked entry is never sent again
+    assert "type it in by hand in Minox" in page
+
+
 def test_every_task_has_an_owner_retries_and_a_limit(dag: DAG) -> None:
     assert len(dag.tasks) >= 2
     for task in dag.tasks:

@@ -79,6 +79,7 @@ def test_a_shell_can_take_over_what_the_connector_needs(tmp_path: Path) -> None:
     assert sa.make_url(found["MINOX_QMS_DATABASE_URL"]) == URL
     assert json.loads(found["AIRFLOW_CONN_MINOX_DEMO"])["host"] == places.minox
     assert json.loads(found["AIRFLOW_CONN_QMS_DEMO"])["conn_type"] == "qms"
+    assert found["AIRFLOW__API__BASE_URL"] == places.airflow  # `connect` makes the redirect address of it
 
 
 @pytest.mark.parametrize("system", ["minox", "qms"])

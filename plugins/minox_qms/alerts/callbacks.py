@@ -76,7 +76,7 @@ def _troubles(
     database: sa.Engine, link: str, place: Place, context: Mapping[str, Any], task_id: str | None
 ) -> list[Trouble]:
     """Work out what went wrong; nothing for a dry run: who asked for it looks at it."""
-    from include.alerts.diagnosis import own_error, trouble_of_error, troubles_of_run  # noqa: PLC0415
+    from include.alerts.diagnosis import own_error, reconcile_command, trouble_of_error, troubles_of_run  # noqa: PLC0415
     from include.alerts.incident import DIFFERENCES, SETTINGS, Trouble  # noqa: PLC0415
     from include.errors import ConfigurationError  # noqa: PLC0415
     from include.settings.load import find_link  # noqa: PLC0415
@@ -94,7 +94,7 @@ def _troubles(
         raised = context.get("exception")
         ours = own_error(raised)
         if isinstance(ours, DifferencesFoundError):
-            return [Trouble(DIFFERENCES, ours.message, ours.detail, task_id=task_id)]
+            return [Trouble(DIFFERENCES, ours.message, reconcile_command(link, *facts.dates), task_id=task_id)]
         trouble = trouble_of_error(raised, task_id, connections)
         if trouble is not None:
             return [trouble]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from include.storage.incidents import grant_states
+from include.alerts.incident import DIFFERENCES
+from include.storage.findings import found_by, range_of
+from include.storage.incidents import grant_states, open_incidents
 from minox_qms.alerts.callbacks import connections_of
 from minox_qms.alerts.desk import Desk
 
@@ -39,7 +41,18 @@ def after_run(engine: sa.Engine, settings: LinkSettings, run: Run, *, good: bool
         if good:
             with engine.connect() as connection:
                 grants = grant_states(connection, connections_of(settings).values())
-            desk.all_clear(run.direction, grants)
+                still = _still(connection, run)
+            desk.all_clear(run.direction, grants, still)
         desk.deliver()
     except Exception as error:  # noqa: BLE001 - the run is closed, and its result stands
         log.error("People could not be told of the end of run %d: %s", run.id, type(error).__name__)  # noqa: TRY400
+
+
+def _still(connection: sa.Connection, run: Run) -> tuple[str, ...]:
+    """Kinds that a good run says nothing of: differences that are open, of invoices that it did not look at."""
+    dates = range_of(run.plan)
+    for incident in open_incidents(connection, run.link):
+        found = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None
+        if found is not None and (dates is None or not found.is_within(*dates)):
+            return (DIFFERENCES,)
+    return ()

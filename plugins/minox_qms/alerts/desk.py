@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.configuration import conf
 
-from include.alerts.incident import GRANT, GRANT_IDLE, OF_RUNS
+from include.alerts.incident import DIFFERENCES, GRANT, GRANT_IDLE, OF_RUNS
 from include.alerts.routes import routes_of
 from include.alerts.texts import alert_text, recovered_text, rejected_text, solved_text
-from include.storage.incidents import meet, resolve
+from include.storage.findings import found_by
+from include.storage.incidents import meet, open_incidents, resolve
 from include.storage.news import take_rejected, take_solved
 from include.storage.outbox import put
 from minox_qms.alerts.post_office import deliver, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import sqlalchemy as sa
 
@@ -56,6 +57,8 @@ class Desk:
             routes = routes_of(settings_of(connection, self.link))
             for trouble in troubles:
                 of = "" if trouble.kind in WHOLE_LINK else direction
+                if trouble.kind == DIFFERENCES and place is not None:
+                    self._let_go(connection, place)
                 incident = meet(connection, self.link, of, trouble, place)
                 if incident is None:
                     continue
@@ -66,18 +69,27 @@ class Desk:
                     log.warning("nobody is told: the link's file names no alerts.email and no alerts.webhooks")
         return opened
 
-    def all_clear(self, direction: str, grants: Mapping[str, str]) -> list[Incident]:
+    def _let_go(self, connection: sa.Connection, place: Place) -> None:
+        """End the incident of differences of other dates, which this run says nothing of: its own are told of anew."""
+        found = found_by(connection, place.dag_id, place.run_id)
+        for incident in open_incidents(connection, self.link):
+            before = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None
+            if found is not None and before is not None and found.is_other_than(before):
+                resolve(connection, self.link, incident.direction, (DIFFERENCES,))
+
+    def all_clear(self, direction: str, grants: Mapping[str, str], still: Collection[str] = ()) -> list[Incident]:
         """Note that a run of a direction was good: what was wrong with it is over, and people are told.
 
         Args:
             direction: Direction of the run.
             grants: State of the grant of each of the link's connections.
+            still: Kinds that the run says nothing of: they stay.
 
         Returns:
             The incidents that are over.
         """
         with self.engine.begin() as connection:
-            over = resolve(connection, self.link, direction, OF_RUNS)
+            over = resolve(connection, self.link, direction, set(OF_RUNS).difference(still))
             over += resolve(connection, self.link, "", ("settings",))
             for conn_id, state in grants.items():
                 if state == "good":
@@ -111,9 +123,9 @@ class Desk:
             rejected = take_rejected(connection, self.link, run.direction)
             solved = take_solved(connection, self.link, run.direction)
             if rejected:
-                put(connection, self.link, routes, rejected_text(self.link, run.direction, rejected))
+                put(connection, self.link, routes, rejected_text(self.link, run.direction, rejected, base_url()))
             if solved:
-                put(connection, self.link, routes, solved_text(self.link, run.direction, solved))
+                put(connection, self.link, routes, solved_text(self.link, run.direction, solved, base_url()))
         return len(rejected), len(solved)
 
     def deliver(self) -> int:

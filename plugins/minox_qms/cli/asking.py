@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, TransientError
 from minox_qms.cli.errors import only_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import sqlalchemy as sa
 
@@ -57,7 +58,7 @@ def database() -> Iterator[sa.Engine]:
     """
     import sqlalchemy as sa  # noqa: PLC0415 - what a command needs is imported when it runs
 
-    from include.storage.engine import database_error, engine  # noqa: PLC0415 - as above
+    from include.storage.engine import engine  # noqa: PLC0415 - as above
 
     try:
         yield engine()
@@ -65,9 +66,34 @@ def database() -> Iterator[sa.Engine]:
         if getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
             message = "The database does not have the tables of this release: run `minox-qms migrate` first."
             raise ConfigurationError(message) from error
-        raise database_error(error) from error
+        raise _database_error(error) from error
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) is None:
+            message = f"The connector's database does not answer, or does not let us in: {_address()}."
+            raise TransientError(message) from error
+        raise _database_error(error) from error
     except sa.exc.SQLAlchemyError as error:
-        raise database_error(error) from error
+        raise _database_error(error) from error
+
+
+def _database_error(error: sa.exc.SQLAlchemyError) -> TransientError:
+    """Say what the database said; at a prompt there is no next try."""
+    from include.storage.engine import database_error  # noqa: PLC0415 - as above
+
+    detail = database_error(error).detail
+    return TransientError("The connector's database could not do what was asked.", detail=detail, system="database")
+
+
+def _address() -> str:
+    """Where the connector's database is, and who says so, without user and password."""
+    import sqlalchemy as sa  # noqa: PLC0415 - as above
+
+    text = os.environ.get("MINOX_QMS_DATABASE_URL")
+    if not text:
+        return "the embedded one of this machine (MINOX_QMS_DATABASE_URL is not set)"
+    url = sa.make_url(text)
+    host = url.host or url.query.get("host") or "this machine"
+    return f"MINOX_QMS_DATABASE_URL names the host {host}{'' if url.port is None else f', port {url.port}'}"
 
 
 @contextmanager
@@ -104,6 +130,50 @@ def entity_named(name: str | None) -> str | None:
         return find(name).entity
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.message.rstrip('.')}, invoices.") from error
+
+
+def known_name(what: str, name: str | None, known: Iterable[str]) -> str | None:
+    """See that a name is one of those that there are.
+
+    Args:
+        what: What it names, e.g. `outcome`.
+        name: The name; None: none was given.
+        known: Those that there are.
+
+    Raises:
+        ConfigurationError: It is none of them; they are listed.
+    """
+    if name is None or name in (names := tuple(known)):
+        return name
+    raise ConfigurationError(f"There is no {what} {name!r}; known: {', '.join(names)}.")
+
+
+def record_named(connection: sa.Connection, link: str, entity: str | None, name: str) -> tuple[str | None, str]:
+    """Read which record is meant: by its key, or an invoice by any of its names.
+
+    Args:
+        connection: To the connector's database.
+        link: Name of the link.
+        entity: Of the record; None: it was not said, and the key of another record goes before the name of an invoice.
+        name: What was given.
+
+    Returns:
+        Entity and key; what the ledger does not know is a key itself (`#17`).
+
+    Raises:
+        ConfigurationError: Several invoices go by that name.
+    """
+    from include.storage.invoice_names import UnknownInvoiceError, find_invoice  # noqa: PLC0415 - as above
+    from include.storage.queries import INVOICES, Filter, current_outcomes  # noqa: PLC0415 - as above
+
+    if entity not in {None, INVOICES}:
+        return entity, name
+    if entity is None and current_outcomes(connection, link, Filter(key=name), limit=1).rows:
+        return None, name
+    try:
+        return INVOICES, str(find_invoice(connection, link, name))
+    except UnknownInvoiceError:
+        return entity, name
 
 
 def is_invoice(name: str) -> bool:

@@ -32,13 +32,14 @@ POOL = "minox_qms_command_line"
 POOL_DESCRIPTION = "Tasks of `minox-qms run`. It works through them itself; without slots no scheduler takes them up."
 
 
-def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, str]:
+def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool, level: str = "ERROR") -> tuple[str, str]:
     """Run the real DAG once.
 
     Args:
         dag_id: Of the DAG; its file is named by what stands before the two underscores.
         conf: The run's params.
         verbose: Show the tasks' logs, on standard error.
+        level: Lowest level of the logs that are shown otherwise.
 
     Returns:
         The state that it ended in, and its run id.
@@ -47,12 +48,13 @@ def run_dag(dag_id: str, conf: dict[str, Any], *, verbose: bool) -> tuple[str, s
         ConfigurationError: There is no such DAG.
         ConnectorError: Airflow could not be set up.
     """
-    with _airflow(verbose=verbose) as scratch, redirect_stdout(sys.stderr):  # standard output is for the result alone
+    shown = None if verbose else level
+    with _airflow(shown) as scratch, redirect_stdout(sys.stderr):  # standard output is for the result alone
         return _test(dag_id, conf, scratch)
 
 
 @contextmanager
-def _airflow(*, verbose: bool) -> Iterator[Path | None]:
+def _airflow(level: str | None) -> Iterator[Path | None]:
     """Give the run an Airflow to run in: the one that the environment names, else a scratch one of its own.
 
     The scratch one is a copy of an empty, migrated metadata database, so that any number of runs may go on side by
@@ -62,8 +64,8 @@ def _airflow(*, verbose: bool) -> Iterator[Path | None]:
     os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(PROJECT_ROOT / "plugins"))
     os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
     os.environ["MINOX_QMS_TASK_RETRIES"] = "0"  # a run in process would sleep through the delays
-    if not verbose:
-        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    if level is not None:
+        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", level)
     home = Path(os.environ.get("AIRFLOW_HOME") or state_directory() / "no-airflow")
     is_set_up = any((home / name).exists() for name in ("airflow.cfg", "airflow.db"))
     if is_set_up or os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):

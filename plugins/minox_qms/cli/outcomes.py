@@ -15,8 +15,10 @@ from minox_qms.cli.asking import (
     SinceOption,
     entity_named,
     instant_of,
+    known_name,
     link_named,
     reading,
+    record_named,
     rows_a_page,
     tell_more,
 )
@@ -25,6 +27,9 @@ from minox_qms.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from include.storage.previews import Preview
+    from include.storage.queries import Filter, RunRow
 
 
 @told
@@ -52,15 +57,23 @@ def outcomes(
 ) -> None:
     """List what became of the records: the latest outcome of each, or the outcomes of all runs.
 
-    The history lists unchanged records only for a run that is named with --run.
+    The history lists unchanged records only for a run that is named with --run. Of a dry run, what it would do is
+    shown, as by `run --dry-run`.
     """
     from include.storage.queries import Filter, current_outcomes, past_outcomes, run_named
+    from include.words import OUTCOMES, REASONS
 
     name, which_entity, first = link_named(link), entity_named(entity), instant_of(since)
+    known_name("reason", reason, REASONS)
     with reading() as connection:
-        if which_entity == "invoices" and key is not None:
-            key = _invoice_key(connection, name, key)
-        number = None if run is None else run_named(connection, name, run).id
+        of_run = None if run is None else run_named(connection, name, run)
+        if of_run is not None and of_run.dry_run:
+            _print_dry_run(connection, of_run, Filter(direction, which_entity, outcome, reason, key), as_json=json)
+            return
+        known_name("outcome", outcome, OUTCOMES)
+        if key is not None:
+            which_entity, key = record_named(connection, name, which_entity, key)
+        number = None if of_run is None else of_run.id
         which = Filter(direction, which_entity, outcome, reason, key, number, first)
         found = past_outcomes if history else current_outcomes
         page = found(connection, name, which, limit=rows_a_page(limit, as_json=json), after=after)
@@ -78,12 +91,31 @@ def outcomes(
     tell_more(page.after)
 
 
-def _invoice_key(connection: sa.Connection, link: str, name: str) -> str:
-    """Key of an invoice by any name; what the ledger does not know is a key itself (`#17`)."""
-    from include.errors import ConfigurationError
-    from include.storage.invoice_names import find_invoice
+def _print_dry_run(connection: sa.Connection, run: RunRow, which: Filter, *, as_json: bool) -> None:
+    """Print what a dry run found, as far as it is asked for."""
+    from include.settings.load import find_link
+    from include.storage.previews import previews_of
+    from include.words import OUTCOMES
+    from minox_qms.cli.preview import WOULD_BOOK, print_preview
 
-    try:
-        return str(find_invoice(connection, link, name))
-    except ConfigurationError:
-        return name
+    known_name("outcome", which.outcome, (*OUTCOMES, WOULD_BOOK))
+    previews = previews_of(connection, run)
+    asked = [one for one in previews if _is_asked_for(one, run, which)]
+    if asked or as_json:
+        print_preview(asked, find_link(run.link), as_json)
+    elif previews:
+        typer.echo(f"Dry run {run.id}: nothing of what is asked for.")
+    else:
+        typer.echo(f"Dry run {run.id} found nothing to do, or what it found is not kept any more.")
+
+
+def _is_asked_for(one: Preview, run: RunRow, which: Filter) -> bool:
+    """Whether a record of a dry run is asked for; an invoice goes by its number too."""
+    number = one.details.get("invoice_number") if isinstance(one.details, dict) else None
+    return (
+        which.direction in {None, run.direction}
+        and which.entity in {None, one.entity}
+        and which.outcome in {None, one.outcome.outcome}
+        and which.reason in {None, one.outcome.reason}
+        and which.key in {None, one.outcome.source_key, number}
+    )

@@ -13,8 +13,10 @@ from minox_qms.cli.asking import (
     JsonOption,
     LimitOption,
     entity_named,
+    known_name,
     link_named,
     reading,
+    record_named,
     rows_a_page,
     tell_more,
 )
@@ -30,10 +32,11 @@ def rejections(
     link: LinkOption = None,
     entity: EntityOption = None,
     reason: Annotated[str | None, typer.Option(help="Only with this reason among their findings.")] = None,
-    key: Annotated[str | None, typer.Option("--key", "-k", help="Only this record.")] = None,
+    key: Annotated[str | None, typer.Option("--key", "-k", help="Only this record; an invoice by any name.")] = None,
     solved: Annotated[bool, typer.Option("--solved", help="Those that became good, or are gone.")] = False,
     payload: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Print the record with this key as it was received.")
+        str | None,
+        typer.Option(metavar="KEY", help="Print the record with this key, or this invoice, as it was received."),
     ] = None,
     limit: LimitOption = None,
     after: AfterOption = None,
@@ -41,12 +44,16 @@ def rejections(
 ) -> None:
     """List the rejected records with everything that is wrong with them."""
     from include.storage import queries
+    from include.words import REASONS
 
-    name, which = link_named(link), entity_named(entity)
+    name, which, reason = link_named(link), entity_named(entity), known_name("reason", reason, REASONS)
     with reading() as connection:
         if payload is not None:
-            typer.echo(queries.payload_of(connection, name, payload, entity=which) or "")
+            which, key = record_named(connection, name, which, payload)
+            typer.echo(queries.payload_of(connection, name, key, entity=which) or "")
             return
+        if key is not None:
+            which, key = record_named(connection, name, which, key)
         page = queries.rejections(
             connection,
             name,

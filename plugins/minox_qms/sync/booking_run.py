@@ -465,12 +465,17 @@ class BookingRun:
                 note_preview(connection, self.run, ENTITY, outcome, position=position, details=details)
 
     def _finish(self) -> None:
-        """See that every invoice has an outcome: what was not reached has failed, and is tried again."""
+        """See that every invoice has an outcome: what was not reached has failed, and is tried again.
+
+        Raises:
+            RunBusyError: Another run has taken over: it takes up what is open, and may have cleared this one's staging.
+        """
         error = self.errors[0] if self.errors else None
         message = error.message if isinstance(error, ConnectorError) else "The run stopped before this invoice."
         noted = self._noted()
         left = [key for key in staged_keys(self.engine, self.run, ENTITY) if key not in noted]
         with self.engine.begin() as connection:
+            insist_on_claim(connection, self.run)
             note_outcomes(connection, self.run, ENTITY, [Outcome(key, "failed", "technical", message) for key in left])
             keep_held(connection, self.run)
             finish_entity(

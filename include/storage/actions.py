@@ -227,7 +227,7 @@ def _offered_again(state: str, person: str) -> dict[str, Any]:
 
 
 def _leave_quarantine(connection: sa.Connection, link: str, invoice_header_id: int) -> None:
-    """Let an invoice leave quarantine by a person's word, without a run."""
+    """Let an invoice leave quarantine by a person's word, without a run: nothing was solved, so nobody is told that."""
     connection.execute(
         sa.update(quarantine)
         .where(
@@ -236,7 +236,7 @@ def _leave_quarantine(connection: sa.Connection, link: str, invoice_header_id: i
             quarantine.c.source_key == str(invoice_header_id),
             quarantine.c.solved_at.is_(None),
         )
-        .values(solved_at=sa.func.clock_timestamp(), alerted=False)
+        .values(solved_at=sa.func.clock_timestamp(), alerted=True)
     )
 
 

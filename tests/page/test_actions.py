@@ -46,6 +46,44 @@ def test_an_invoice_is_excluded_taken_back_and_offered_again(site: Site, admin: 
     assert "It is offered again by the next run." in admin.page(path)
 
 
+def test_what_a_person_said_stands_before_the_next_run(site: Site, admin: Visitor) -> None:
+    reasons = [{"code": "unbalanced", "field": "lines", "message": "21.00 and 20.00"}]
+    put_invoice(
+        site.database, 9106, "rejected", "rejected", reason="unbalanced", reasons=reasons, message="It differs."
+    )
+    path = f"/links/{LINK}/invoices/9106"
+
+    def found(outcome: str) -> bool:
+        return "/invoices/9106" in admin.page(f"/links/{LINK}/invoices?number=f2026-9106&outcome={outcome}")
+
+    assert (found("rejected"), found("excluded")) == (True, False)
+    admin.post(f"{path}/exclude", {"reason": "booked by hand"})
+    assert (found("rejected"), found("excluded")) == (False, True)
+    text = admin.page(path)
+    assert re.search(r"<h1>Invoice F2026-9106 <span[^>]*>excluded</span>", text)
+    assert "A person said that the invoice is not to be booked." in text
+    for said in ("looked at again every run", "21.00 and 20.00", "It differs."):
+        assert said not in text
+    put_invoice(
+        site.database, 9106, "excluded", "excluded", excluded_by="admin", excluded_reason="twice",
+        message="Excluded by admin: twice",
+    )  # fmt: skip
+    assert admin.page(path).count("xcluded by") == 1
+    admin.post(f"{path}/include", {"reason": "after all"})
+    assert (found("postponed"), found("excluded"), found("reoffer")) == (False, False, True)
+    text = admin.page(path)
+    assert re.search(r"<h1>Invoice F2026-9106 <span[^>]*>offered again</span>", text)
+    assert "It is offered again by the next run." in text
+    for said in ("time was up", "Offered again by admin"):
+        assert said not in text
+
+
+def test_a_refusal_is_told_once(admin: Visitor) -> None:
+    text = admin.page(f"/links/{LINK}/invoices/9003")
+    main = re.sub(r'title="[^"]*"', "", text)
+    assert main.count("Minox refused the entry") == 1
+
+
 def test_what_cannot_be_done_is_said(site: Site, admin: Visitor) -> None:
     put_invoice(site.database, 9102, "booked", "booked")
     path = f"/links/{LINK}/invoices/9102"
@@ -105,6 +143,15 @@ def test_invoices_are_found(site: Site, admin: Visitor) -> None:
     assert found("number=F2026-2001&customer=30001") == [20_019, 20_016, 20_013, 20_010]
     assert found("amount_from=117,5&amount_to=118.50&customer=") == [20_118, 20_117]
     assert found("customer=30000&from_date=2026-03-02") == []
+    assert found("number=f2026-20007") == [20_007]
+    put_invoice(site.database, 9107, "refused", "refused_by_minox", total="1234.56")
+    put_invoice(site.database, 9108, "booked", "booked", total="1234.56")
+    for amount in ("1\u202f234.56", "1 234,56", "1.234,56", "1,234.56", "1234.56", "1234,56"):
+        assert found(f"amount_from={amount}&amount_to={amount}") == [9108, 9107], amount
+    assert found("amount_from=1.234&amount_to=1.235") == [9108, 9107]
+    assert found("amount_from=1.234&amount_to=1.235&open=true") == [9107]
+    assert f'href="/minox-qms/links/{LINK}/invoices?open=true"' in admin.page(f"/links/{LINK}")
+    assert admin.get(f"/links/{LINK}/invoices?amount_from=1.2,3,4").status_code == 400
     first = admin.page(f"/links/{LINK}/invoices?number=F2026-20&outcome=booked")
     (after,) = re.findall(r'href="\?([^"]*after=[^"]*)"', first)
     assert "number=F2026-20" in after

@@ -298,6 +298,7 @@ DUTCH: dict[str, str] = {
     "not possible": "niet mogelijk",
     "nothing": "niets",
     "of line": "van regel",
+    "only what the next run takes up": "alleen wat de volgende run meeneemt",
     "open rejections": "open afkeuringen",
     "own": "eigen",
     "renewed by itself when a run needs it": "wordt vanzelf vernieuwd als een run dat nodig heeft",

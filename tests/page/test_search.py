@@ -15,7 +15,7 @@ from include.storage.differences import differences
 from include.storage.invoice_search import InvoiceFilter, invoice_numbers, search_invoices
 from include.storage.outcomes import Outcome
 from include.storage.queries import run_named
-from include.storage.trend import Day, trend
+from include.storage.trend import LOCAL, Day, trend
 from minox_qms.page.charts import HEIGHT, bars
 from minox_qms.page.rendering import duration, money, pretty, shown
 from minox_qms.page.texts import DUTCH, NAMES, translator
@@ -127,6 +127,18 @@ def test_the_trend_counts_writes_and_the_worst_run(database: sa.Engine) -> None:
     assert max(days.values()) == (2, 3)
     assert sum(written for written, _ in days.values()) == 2
     assert len(found["customers"]) == 14
+
+
+def test_an_invoice_counts_on_the_day_that_it_was_booked(database: sa.Engine) -> None:
+    link = new_link()
+    for _ in range(2):
+        whole_run(database, link, "invoices", noted=[Outcome("1", "booked")], direction="qms_to_minox")
+    evening = dt.datetime.combine(dt.datetime.now(LOCAL).date(), dt.time(), LOCAL) - dt.timedelta(minutes=30)
+    for number, booked_at in ((1, evening), (2, evening), (3, evening - dt.timedelta(days=30)), (4, None)):
+        new_invoice(database, link, number, state="booked", minox_number=number, booked_at=booked_at)
+    with database.connect() as connection:
+        days = trend(connection, link, evening.date() + dt.timedelta(days=1))["invoices"]
+    assert [day.written for day in days] == [0] * 12 + [2, 0]
 
 
 def test_a_chart_shows_the_smallest_number() -> None:

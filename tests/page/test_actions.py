@@ -165,6 +165,8 @@ def test_the_page_leads_from_airflow_and_back(admin: Visitor) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/minox-qms/links/{LINK}")
     assert admin.get(f"/dag/reconcile__{LINK}").headers["Location"] == f"/minox-qms/links/{LINK}/reconciliation"
     assert "nothing to tell about this DAG" in admin.page("/dag/somebody_elses")
+    for dag_id in ("minox_qms_watch", "minox_qms_maintenance"):
+        assert "it belongs to no single link" in admin.page(f"/dag/{dag_id}")
     assert admin.get(f"/dag/qms_invoices__{LINK}/run/none").status_code == 404
     text = admin.page(f"/links/{LINK}/invoices/9002")
     assert re.search(rf'<a data-top href="/dags/qms_invoices__{LINK}/runs/manual__[^/"]+/tasks/book">', text)
@@ -179,6 +181,19 @@ def test_the_page_speaks_both_languages(admin: Visitor) -> None:
     assert dutch in admin.page(f"{path}?lang=nl")
     assert dutch in admin.page(path)  # it is remembered
     assert english in admin.page(f"{path}?lang=en")
+
+
+def test_what_is_wrong_is_said_in_dutch_as_well(admin: Visitor) -> None:
+    for path, status, said in (
+        ("/nowhere", 404, "Op dit adres is geen bladzijde."),
+        (f"/links/{LINK}/record?entity=invoices&key=x1", 404, "Hierover is niets bekend: Facturen x1"),
+        (f"/links/{LINK}/invoices/424242", 404, "Hierover is niets bekend: Facturen id 424242"),
+        (f"/links/{LINK}/runs/424242", 404, "Hierover is niets bekend: run 424242"),
+        (f"/dag/qms_invoices__{LINK}/run/none", 404, "Hierover is niets bekend: run none"),
+        (f"/links/{LINK}/runs/x", 400, "Dit is niet leesbaar: Nummer"),
+    ):
+        answer = admin.get(path, **{"Accept-Language": "nl"})
+        assert (answer.status_code, said in answer.text) == (status, True), path
 
 
 def test_a_broken_file_of_a_link_leaves_the_others(site: Site, admin: Visitor) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -20,7 +20,7 @@ from include.storage.invoice_search import REOFFERED, InvoiceFilter, search_invo
 from include.storage.stories import invoice_story
 from include.words import OUTCOMES
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import INVOICES, may_edit
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def story(request: Request, user: GetUserDep, link: Link, invoice_id: InvoiceId,
         try:
             found = invoice_story(connection, link.name, f"id:{invoice_id}")
         except ConfigurationError as error:
-            raise HTTPException(404, error.message) from error
+            raise UnknownError(INVOICES, f"id {invoice_id}") from error
     return render(
         request,
         "invoice",

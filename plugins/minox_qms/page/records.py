@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -19,7 +19,7 @@ from include.storage.queries import Filter, changes, current_outcomes, past_outc
 from include.storage.stories import binding_of, people_of
 from include.words import OUTCOMES, REASONS
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import INVOICES, may_edit
 
 router = APIRouter()
@@ -118,7 +118,7 @@ def record(request: Request, user: GetUserDep, link: Link, *, entity: Name, key:
             for row in rejections(connection, link.name, entity=entity, key=key, solved=solved, limit=10).rows
         ]
         if not current and not rejected_rows:
-            raise HTTPException(404, f"Nothing is known of {entity} {key}.")
+            raise UnknownError(entity, key)
         shown: dict[str, Any] = {
             "history": past_outcomes(connection, link.name, Filter(entity=entity, key=key), limit=20).rows,
             "changed": changes(connection, link.name, entity=entity, key=key, limit=20).rows,

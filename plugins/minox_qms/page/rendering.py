@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
+from fastapi import HTTPException
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
@@ -33,6 +34,19 @@ TONES = {
     "warn": "changed_after_booking in_doubt postponed reoffer staged checked extra sending pending",
 }
 _TONE = {name: tone for tone, names in TONES.items() for name in names.split()}
+
+
+class UnknownError(HTTPException):
+    """There is nothing at an address of the page (404).
+
+    Attributes:
+        kind: Code of what it asks for, e.g. `invoices`.
+        name: Which of them.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(404, "Nothing is known of:")
+        self.kind, self.name = kind, name
 
 
 def language_of(request: Request) -> Language:

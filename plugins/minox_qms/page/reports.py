@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -18,7 +18,7 @@ from include.storage.engine import engine
 from include.storage.overview import entities_of
 from include.storage.queries import Filter, latest_checks, past_outcomes, run_named, runs
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def run(
         try:
             found = run_named(connection, link.name, str(number))
         except ConfigurationError as error:
-            raise HTTPException(404, error.message) from error
+            raise UnknownError("run", str(number)) from error
         entities = entities_of(connection, found)
         which = Filter(run=found.id, outcome=outcome or None)
         page = past_outcomes(connection, link.name, which, limit=_PAGE, after=after)

@@ -108,6 +108,7 @@ NAMES: dict[str, tuple[str, str]] = {
 """Codes, as people call them: English and Dutch."""
 
 DUTCH: dict[str, str] = {
+    "A DAG for all links together": "Een DAG voor alle koppelingen samen",
     "About": "Over",
     "Access was withdrawn: somebody who may use the system has to connect again. Runs fail until then; nothing is "
     "lost, and the next run makes up for it.": "De toegang is ingetrokken: iemand die het systeem mag gebruiken "
@@ -182,6 +183,7 @@ DUTCH: dict[str, str] = {
     "Meaning": "Betekenis",
     "Message": "Melding",
     "Messages": "Meldingen",
+    "Method Not Allowed": "Dit adres neemt zo'n verzoek niet aan.",
     "Never book it": "Nooit boeken",
     "Next page": "Volgende bladzijde",
     "No entry was ever sent for it.": "Er is nooit een boeking voor verstuurd.",
@@ -192,7 +194,9 @@ DUTCH: dict[str, str] = {
     "Not connected yet: press Connect, sign in there, and you come back here.": "Nog niet verbonden: druk op "
     "Verbinden, meld u daar aan, en u komt hier terug.",
     "Not found": "Niet gevonden",
+    "Not Found": "Op dit adres is geen bladzijde.",
     "Not one of the connector's DAGs": "Geen DAG van de koppeling",
+    "Nothing is known of:": "Hierover is niets bekend:",
     "Nothing was written for it, or that is too long ago.": "Er is niets voor geschreven, of dat is te lang geleden.",
     "Number": "Nummer",
     "Number (or its beginning)": "Nummer (of het begin ervan)",
@@ -284,6 +288,8 @@ DUTCH: dict[str, str] = {
     "first seen": "eerst gezien",
     "invoices that the next run takes up": "facturen die de volgende run meeneemt",
     "is connected.": "is verbonden.",
+    "it belongs to no single link; its log in Airflow says what it did.": "hij hoort niet bij één koppeling; zijn log "
+    "in Airflow zegt wat hij deed.",
     "known good until": "zeker geldig tot",
     "last": "laatst",
     "last good one": "laatste goede",

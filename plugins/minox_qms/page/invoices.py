@@ -24,7 +24,7 @@ from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import INVOICES, may_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 router = APIRouter()
 
@@ -91,13 +91,13 @@ def story(request: Request, user: GetUserDep, link: Link, invoice_id: InvoiceId,
         user=user,
         link=link.name,
         story=found,
-        entry=_entry(found.ledger["entry"] or ()),
+        entry=with_totals(found.ledger["entry"] or ()),
         done=done,
         may_act=may_edit(request, user, link.name, INVOICES),
     )
 
 
-def _entry(lines: list[Mapping[str, Any]] | tuple[()]) -> dict[str, Any]:
+def with_totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """An entry with the totals of its sides; VAT counts on the side of its line."""
     totals = {"debit": Decimal(), "credit": Decimal()}
     for line in lines:

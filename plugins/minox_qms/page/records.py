@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -14,7 +15,7 @@ from include.errors import ConfigurationError
 from include.mappings import MASTER_DATA
 from include.storage.engine import engine
 from include.storage.invoice_names import find_invoice
-from include.storage.invoice_search import invoice_numbers
+from include.storage.invoice_search import invoice_numbers, invoices_numbered
 from include.storage.queries import Filter, changes, current_outcomes, past_outcomes, payload_of, rejections
 from include.storage.stories import binding_of, people_of
 from include.words import OUTCOMES, REASONS
@@ -84,7 +85,12 @@ def records(
     """List what became of each record, latest outcome each."""
     which = Filter(entity=entity or None, outcome=outcome or None, reason=reason or None, key=key.strip() or None)
     with engine().connect() as connection:
+        if which.key is not None:
+            which = replace(which, invoices=tuple(invoices_numbered(connection, link.name, which.key)))
         page = current_outcomes(connection, link.name, which, limit=_PAGE, after=after)
+        numbers = invoice_numbers(
+            connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES]
+        )
     return render(
         request,
         "records",
@@ -96,6 +102,7 @@ def records(
         outcomes=OUTCOMES,
         reasons=REASONS,
         after=after,
+        numbers=numbers,
     )
 
 

@@ -65,11 +65,20 @@ NAMES: dict[str, tuple[str, str]] = {
     "technical": ("technical failure", "technische storing"),
     "answer_lost": ("answer lost", "antwoord verloren"),
     "batch_held": ("whole list held back", "hele lijst tegengehouden"),
+    # what a dry run says that a run would do
+    "would_book": ("would be booked", "zou geboekt worden"),
+    # what a run is to do
+    "start": ("Interval from", "Tijdvak vanaf"),
+    "end": ("Interval to", "Tijdvak tot"),
+    "missed": ("Makes up for", "Haalt in"),
+    "missed_runs": ("Runs that it makes up for", "Runs die hij inhaalt"),
     # states of runs, entities, grants and PDFs
     "running": ("running", "bezig"),
     "good": ("good", "goed"),
     "abandoned": ("abandoned", "afgebroken"),
     "staged": ("being handled", "in behandeling"),
+    "previewed": ("looked at", "bekeken"),
+    "unfinished": ("not finished", "niet afgemaakt"),
     "checked": ("checked", "gecontroleerd"),
     "held": ("held back", "tegengehouden"),
     "absent": ("not connected", "niet verbonden"),
@@ -109,6 +118,8 @@ NAMES: dict[str, tuple[str, str]] = {
 
 DUTCH: dict[str, str] = {
     "A DAG for all links together": "Een DAG voor alle koppelingen samen",
+    "A dry run: nothing was written. This is what a run would have done.": "Een proefrun: er is niets geschreven. Dit "
+    "is wat een run gedaan zou hebben.",
     "About": "Over",
     "Access was withdrawn: somebody who may use the system has to connect again. Runs fail until then; nothing is "
     "lost, and the next run makes up for it.": "De toegang is ingetrokken: iemand die het systeem mag gebruiken "
@@ -173,6 +184,7 @@ DUTCH: dict[str, str] = {
     "lang zij ongebruikt geldig blijft: kijk of de volgende run goed gaat, of verbind opnieuw.",
     "Key": "Sleutel",
     "Key in the source": "Sleutel in de bron",
+    "Key, or number of an invoice": "Sleutel, of nummer van een factuur",
     "Kind": "Aard",
     "Known good until": "Zeker geldig tot",
     "Last connected by": "Laatst verbonden door",
@@ -247,6 +259,8 @@ DUTCH: dict[str, str] = {
     "haar regels worden hier niet meer bewaard.",
     "The next run takes it up.": "De volgende run neemt haar mee.",
     "There are none.": "Er zijn er geen.",
+    "There are none, or newer dry runs took their place.": "Er zijn er geen, of nieuwere proefruns kwamen ervoor in de "
+    "plaats.",
     "There is no link that you may see.": "Er is geen koppeling die u mag zien.",
     "There was none yet.": "Er was er nog geen.",
     "They are read from the link's file; secrets are in Airflow's connections, and not here.": "Zij komen uit het "
@@ -261,6 +275,7 @@ DUTCH: dict[str, str] = {
     "VAT %": "Btw %",
     "Value": "Waarde",
     "What": "Wat",
+    "What would be written": "Wat er geschreven zou worden",
     "What happened": "Wat er gebeurd is",
     "What its last writes overwrote": "Wat de laatste wijzigingen overschreven",
     "What people did": "Wat mensen deden",

@@ -133,6 +133,20 @@ def reoffer_refused_invoices(engine: sa.Engine, link: str, *, person: str, reaso
     return reoffer_invoices(engine, link, [f"id:{one}" for one in ids], person=person, reason=reason)
 
 
+def count_refused(connection: sa.Connection, link: str) -> dict[str, int]:
+    """Count, by entity, the records that the other system refused: those that can be offered again together."""
+    records = connection.execute(
+        sa.select(binding.c.entity, sa.func.count())
+        .where(binding.c.link == link, binding.c.refused_hash.is_not(None))
+        .group_by(binding.c.entity)
+    )
+    found = {entity: number for entity, number in records}  # noqa: C416 - rows are no pairs
+    invoices = sa.select(sa.func.count()).where(booking.c.link == link, booking.c.state == "refused")
+    if number := connection.scalar(invoices):
+        found[INVOICES] = number
+    return found
+
+
 def exclude_invoice(
     engine: sa.Engine,
     link: str,

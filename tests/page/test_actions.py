@@ -107,6 +107,14 @@ def test_records_are_offered_again(site: Site, admin: Visitor) -> None:
     answer = admin.post(f"/links/{LINK}/record/reoffer", {"entity": "customers", "key": KEY, "reason": EVIL})
     assert answer.status_code == 303
     assert _people(site, KEY) == [("reoffer", "admin", EVIL)]
+
+    def offered(query: str) -> set[str]:
+        text = admin.page(f"/links/{LINK}/rejections{query}")
+        return set(re.findall(r"Everything that was refused: (\w+)", text))
+
+    assert offered("") >= {"Items", "Customers", "Invoices"}
+    assert offered("?entity=items") == {"Items"}
+    assert offered("?entity=vat_codes") == offered("?solved=true") == set()
     answer = admin.post(f"/links/{LINK}/reoffer-refused", {"entity": "items"})
     assert answer.headers["Location"].endswith("done=reoffer-2")
     assert "2 are offered again by the next run." in admin.page(f"/links/{LINK}/rejections?entity=items&done=reoffer-2")
@@ -120,7 +128,7 @@ def test_records_are_offered_again(site: Site, admin: Visitor) -> None:
 
 def test_a_viewer_sees_no_buttons(site: Site, viewer: Visitor) -> None:
     put_invoice(site.database, 9105, "rejected", "rejected")
-    for path in ("invoices/9105", "rejections?entity=customers", "connections"):
+    for path in ("invoices/9105", "rejections", "rejections?entity=customers", "connections"):
         text = viewer.page(f"/links/{LINK}/{path}")
         assert 'method="post"' not in text
         assert "form_token" not in text

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from include.errors import ConfigurationError
 from include.storage import ledger
 from include.storage.actions import (
+    count_refused,
     exclude_invoice,
     include_invoice,
     reoffer_invoices,
@@ -71,6 +72,10 @@ def test_all_that_qms_refused_is_offered_again(database: sa.Engine, link: str) -
     assert [one.source_key for one in done] == ["1002", "1003"]
     assert sorted(_reoffered(database, link, ["1001", "1002", "1003"])) == ["1002", "1003"]
     assert reoffer_refused_records(database, link, "items", person="anna") == []
+    new_invoice(database, link, 1, state="refused")
+    with database.connect() as connection:
+        assert count_refused(connection, link) == {"customers": 2, "invoices": 1}
+        assert count_refused(connection, new_link()) == {}
 
 
 @pytest.mark.parametrize(

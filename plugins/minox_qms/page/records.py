@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from include.errors import ConfigurationError
 from include.mappings import MASTER_DATA
+from include.storage.actions import count_refused
 from include.storage.engine import engine
 from include.storage.invoice_names import find_invoice
 from include.storage.invoice_search import invoice_numbers, invoices_numbered
@@ -52,7 +53,9 @@ def rejected(
         numbers = invoice_numbers(
             connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES]
         )
+        refused = count_refused(connection, link.name)
     editable = {one for one in ENTITIES if may_edit(request, user, link.name, one)}
+    reoffered = [one for one in ENTITIES if one in editable & refused.keys() and entity in {"", one} and not solved]
     return render(
         request,
         "rejections",
@@ -66,6 +69,7 @@ def rejected(
         after=after,
         done=done,
         editable=editable,
+        refused=[(one, refused[one]) for one in reoffered],
         numbers=numbers,
     )
 

@@ -26,7 +26,9 @@ LIST = f"""
 <thead><tr>{"<th>Reden</th>" * COLUMNS}</tr></thead>
 <tbody><tr><th scope="row" class="whole"><a href="#">F2026-0001</a></th>
 <td class="whole">2026-03-01</td><td><time>2026-03-01 10:00</time></td>
-{"<td>Debiteurennummer ontbreekt, en de regels wijken meer dan een afronding af van de totalen.</td>" * (COLUMNS - 3)}
+<td data-label="Zou schrijven"><details open><summary>1 121.00</summary><div class="scroll"><table class="inner">
+<tbody><tr>{"<td>1 121.00</td>" * 12}</tr></tbody></table></div></details></td>
+{"<td>Debiteurennummer ontbreekt, en de regels wijken meer dan een afronding af van de totalen.</td>" * (COLUMNS - 4)}
 </tr></tbody></table></div></main>
 """
 
@@ -54,6 +56,14 @@ def test_on_a_phone_the_heads_of_columns_cover_nothing(browser: Browser) -> None
     step = range(2, PHONE[0], 20)
     assert not [(x, y) for x in step for y in step if page.evaluate(f"([x, y]) => {seen}", [x, y])]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    page.close()
+
+
+def test_on_a_phone_a_table_within_a_list_stays_one(browser: Browser) -> None:
+    page = _list(browser, PHONE)
+    tops = {cell.bounding_box()["y"] for cell in page.locator("table.inner td").all()}  # type: ignore[index]
+    assert len(tops) == 1
+    assert page.evaluate("document.querySelector('table.stack').offsetWidth") < PHONE[0]
     page.close()
 
 

@@ -85,7 +85,7 @@ def test_a_dry_run_says_what_a_run_would_do(site: Site, admin: Visitor) -> None:
     assert "A dry run: nothing was written." in text
     assert ("being handled" in text, "looked at" in text) == (False, True)
     assert "<b>1</b> would be booked" in text
-    assert re.search(r'<th scope="row">F2026-9301</th>', text)  # no page knows it yet
+    assert re.search(r'<th scope="row" class="whole">F2026-9301</th>', text)  # no page knows it yet
     assert "/invoices/9303" in text
     for said in ("Factuur F2026-9301", "194.55", "cost centre 7", "1\u202f121.00"):
         assert said in text

@@ -275,7 +275,6 @@ DUTCH: dict[str, str] = {
     "VAT %": "Btw %",
     "Value": "Waarde",
     "What": "Wat",
-    "What would be written": "Wat er geschreven zou worden",
     "What happened": "Wat er gebeurd is",
     "What its last writes overwrote": "Wat de laatste wijzigingen overschreven",
     "What people did": "Wat mensen deden",
@@ -287,6 +286,7 @@ DUTCH: dict[str, str] = {
     "Why (may be empty)": "Waarom (mag leeg)",
     "With VAT": "Met btw",
     "Without a browser on the server:": "Zonder browser op de server:",
+    "Would write": "Zou schrijven",
     "You are led to the other system, to sign in and give access there.": "U gaat naar het andere systeem, om u daar "
     "aan te melden en toegang te geven.",
     "access was withdrawn; nothing works until somebody connects again.": "de toegang is ingetrokken; niets werkt tot "

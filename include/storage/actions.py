@@ -133,6 +133,20 @@ def reoffer_refused_invoices(engine: sa.Engine, link: str, *, person: str, reaso
     return reoffer_invoices(engine, link, [f"id:{one}" for one in ids], person=person, reason=reason)
 
 
+def count_refused(connection: sa.Connection, link: str) -> dict[str, int]:
+    """Count, by entity, the records that the other system refused: those that can be offered again together."""
+    records = connection.execute(
+        sa.select(binding.c.entity, sa.func.count())
+        .where(binding.c.link == link, binding.c.refused_hash.is_not(None))
+        .group_by(binding.c.entity)
+    )
+    found = {entity: number for entity, number in records}  # noqa: C416 - rows are no pairs
+    invoices = sa.select(sa.func.count()).where(booking.c.link == link, booking.c.state == "refused")
+    if number := connection.scalar(invoices):
+        found[INVOICES] = number
+    return found
+
+
 def exclude_invoice(
     engine: sa.Engine,
     link: str,
@@ -227,7 +241,7 @@ def _offered_again(state: str, person: str) -> dict[str, Any]:
 
 
 def _leave_quarantine(connection: sa.Connection, link: str, invoice_header_id: int) -> None:
-    """Let an invoice leave quarantine by a person's word, without a run."""
+    """Let an invoice leave quarantine by a person's word, without a run: nothing was solved, so nobody is told that."""
     connection.execute(
         sa.update(quarantine)
         .where(
@@ -236,7 +250,7 @@ def _leave_quarantine(connection: sa.Connection, link: str, invoice_header_id: i
             quarantine.c.source_key == str(invoice_header_id),
             quarantine.c.solved_at.is_(None),
         )
-        .values(solved_at=sa.func.clock_timestamp(), alerted=False)
+        .values(solved_at=sa.func.clock_timestamp(), alerted=True)
     )
 
 

@@ -17,6 +17,7 @@ from include.storage.tables import (
     entity_report,
     oauth_grant,
     quarantine,
+    staging_preview,
     sync_run,
     sync_run_entity,
 )
@@ -161,10 +162,11 @@ def link_status(connection: sa.Connection, settings: LinkSettings) -> LinkStatus
 
 
 def entities_of(connection: sa.Connection, run: RunRow) -> tuple[EntityStatus, ...]:
-    """Say what became of the records of a run, by entity; of an unfinished entity what is noted so far."""
-    counts = count_outcomes(
-        connection.engine, Run(run.id, run.link, run.direction, run.dag_id, run.run_id, run.dry_run, run.plan)
-    )
+    """Say what became of the records of a run, by entity; of an unfinished entity what is noted so far.
+
+    Of a dry run: what would have become of them.
+    """
+    counts = _previewed(connection, run.id) if run.dry_run else _noted(connection, run)
     rows = connection.execute(
         sa.select(
             sync_run_entity.c.entity,
@@ -180,6 +182,22 @@ def entities_of(connection: sa.Connection, run: RunRow) -> tuple[EntityStatus, .
         EntityStatus(row.entity, row.state, row.extracted, row.counts or counts.get(row.entity, {}), row.message)
         for row in rows
     )
+
+
+def _noted(connection: sa.Connection, run: RunRow) -> dict[str, dict[str, int]]:
+    """Count the outcomes of a run, by entity."""
+    which = Run(run.id, run.link, run.direction, run.dag_id, run.run_id, run.dry_run, run.plan)
+    return count_outcomes(connection.engine, which)
+
+
+def _previewed(connection: sa.Connection, run: int) -> dict[str, dict[str, int]]:
+    """Count what a dry run found, by entity."""
+    column = staging_preview.c
+    counted = sa.select(column.entity, column.outcome, sa.func.count()).where(column.run == run)
+    counts: dict[str, dict[str, int]] = {}
+    for entity, outcome, number in connection.execute(counted.group_by(column.entity, column.outcome)):
+        counts.setdefault(entity, {})[outcome] = number
+    return counts
 
 
 def _direction(connection: sa.Connection, settings: LinkSettings, direction: str, now: dt.datetime) -> DirectionStatus:

@@ -23,6 +23,7 @@ from include.storage.tables import (
     field_change,
     key_set,
     quarantine,
+    staging_preview,
     sync_outcome,
     sync_outcome_set,
     sync_run,
@@ -67,6 +68,7 @@ class Filter:
         key: Key of the record in its source system.
         run: Number of a run (`RunRow.id`).
         since: First instant.
+        invoices: Keys of the invoices that go by `key` as their number: they are asked for as well.
     """
 
     direction: str | None = None
@@ -76,6 +78,7 @@ class Filter:
     key: str | None = None
     run: int | None = None
     since: dt.datetime | None = None
+    invoices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,18 @@ class OutcomeRow:
     dag_id: str
     run_id: str
     occurred_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """What a dry run says of one record; `details` hold the changes field by field, or facts of an invoice."""
+
+    entity: str
+    source_key: str
+    outcome: str
+    reason: str | None
+    message: str | None
+    details: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +254,36 @@ def past_outcomes(
     marked = [(row[0], OutcomeRow(*row[1:])) for row in rows]
     page = _page(marked, limit, lambda one: [one[0], one[1].entity, one[1].source_key])
     return Page(tuple(row for _, row in page.rows), page.after)
+
+
+def previews(
+    connection: sa.Connection,
+    run: int,
+    *,
+    outcome: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: str | None = None,
+) -> Page[PreviewRow]:
+    """List what a dry run found, by entity and key.
+
+    Args:
+        connection: To the connector's database.
+        run: Number of the run.
+        outcome: Only with this outcome.
+        limit: Rows a page, 1 to `MAX_LIMIT`.
+        after: `Page.after` of the page before.
+
+    Raises:
+        ConfigurationError: `after` is no mark of this list.
+    """
+    columns = staging_preview.c
+    query = sa.select(*(columns[one.name] for one in fields(PreviewRow))).where(columns.run == run)
+    if outcome is not None:
+        query = query.where(columns.outcome == outcome)
+    if after is not None:
+        query = query.where(sa.tuple_(columns.entity, columns.source_key) > sa.tuple_(*_mark(after, str, str)))
+    rows = connection.execute(query.order_by(columns.entity, columns.source_key).limit(_limit(limit) + 1)).all()
+    return _page([PreviewRow(*row) for row in rows], limit, lambda one: [one.entity, one.source_key])
 
 
 def _unchanged_of_run(link: str, which: Filter) -> sa.Select[Any]:
@@ -483,7 +528,9 @@ def _which(entity: sa.ColumnElement[str], key: sa.ColumnElement[str], which: Fil
         found.append(entity == which.entity)
     if which.direction is not None:
         found.append(entity == INVOICES if which.direction == "qms_to_minox" else entity != INVOICES)
-    if which.key is not None:
+    if which.key is not None and which.invoices:
+        found.append(sa.or_(key == which.key, sa.and_(entity == INVOICES, key.in_(which.invoices))))
+    elif which.key is not None:
         found.append(key == which.key)
     return found
 

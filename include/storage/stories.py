@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from include.storage.invoice_names import find_invoice
+from include.storage.invoice_search import standing
 from include.storage.queries import INVOICES, Filter, OutcomeRow, past_outcomes
 from include.storage.tables import (
     STAGING,
@@ -103,6 +104,11 @@ class InvoiceStory:
     report: Report | None
     outcomes: tuple[OutcomeRow, ...]
     people: tuple[PersonAction, ...]
+
+    @property
+    def standing(self) -> str:
+        """What it stands as (see `invoice_search.standing`)."""
+        return standing(self.ledger["state"], self.ledger["outcome"], reoffer=self.ledger["reoffer"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""What the runs of the last days did, per entity and day, for small charts. Nothing here writes."""
+"""What was written in the last days, and what could not be, per entity and day, for small charts. Nothing here writes.
+
+Master data counts by the runs that wrote it. An invoice counts once, on the day that it was booked: every run that
+meets it again gives it the outcome `booked` as well.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from include.storage.tables import sync_run, sync_run_entity
+from include.storage.queries import INVOICES
+from include.storage.tables import booking, sync_run, sync_run_entity
 
 LOCAL = ZoneInfo("Europe/Amsterdam")
 DAYS = 14
-WRITTEN = frozenset({"created", "updated", "booked"})
+WRITTEN = frozenset({"created", "updated"})
 PROBLEMS = frozenset({"rejected", "refused_by_minox", "changed_after_booking", "in_doubt", "failed"})
 
 
@@ -22,7 +27,7 @@ class Day:
 
     Attributes:
         date: In local time (Europe/Amsterdam).
-        written: Number of records that were written; every write counts.
+        written: Number of records that were written; every write counts. Of invoices those that were booked.
         problems: Number of records that a run could not write, of the run with the most: each run looks at them again.
     """
 
@@ -41,7 +46,7 @@ def trend(connection: sa.Connection, link: str, today: dt.date, days: int = DAYS
         days: Number of days.
 
     Returns:
-        By entity one `Day` for every day, the last one today; entities without runs in these days are not there.
+        By entity one `Day` for every day, the last one today; entities of which there is nothing are not there.
     """
     first = today - dt.timedelta(days=days - 1)
     since = dt.datetime.combine(first, dt.time(), LOCAL)
@@ -78,7 +83,22 @@ def trend(connection: sa.Connection, link: str, today: dt.date, days: int = DAYS
         known = found.setdefault(entity, dict(empty))
         if date in known:
             known[date] = replace(known[date], written=int(written), problems=int(problems))
+    for date, booked in _booked(connection, link, since):
+        known = found.setdefault(INVOICES, dict(empty))
+        if date in known:
+            known[date] = replace(known[date], written=booked)
     return {entity: tuple(known.values()) for entity, known in found.items()}
+
+
+def _booked(connection: sa.Connection, link: str, since: dt.datetime) -> list[tuple[dt.date, int]]:
+    """Count the invoices that were booked, by local day."""
+    day = sa.cast(sa.func.timezone(LOCAL.key, booking.c.booked_at), sa.Date)
+    rows = connection.execute(
+        sa.select(day, sa.func.count())
+        .where(booking.c.link == link, booking.c.updated_at >= since, booking.c.booked_at >= since)  # for the index
+        .group_by(day)
+    )
+    return [(date, number) for date, number in rows]
 
 
 def _total(count: sa.TableValuedAlias, outcomes: frozenset[str]) -> sa.ColumnElement[int]:

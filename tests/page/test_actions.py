@@ -46,6 +46,44 @@ def test_an_invoice_is_excluded_taken_back_and_offered_again(site: Site, admin: 
     assert "It is offered again by the next run." in admin.page(path)
 
 
+def test_what_a_person_said_stands_before_the_next_run(site: Site, admin: Visitor) -> None:
+    reasons = [{"code": "unbalanced", "field": "lines", "message": "21.00 and 20.00"}]
+    put_invoice(
+        site.database, 9106, "rejected", "rejected", reason="unbalanced", reasons=reasons, message="It differs."
+    )
+    path = f"/links/{LINK}/invoices/9106"
+
+    def found(outcome: str) -> bool:
+        return "/invoices/9106" in admin.page(f"/links/{LINK}/invoices?number=f2026-9106&outcome={outcome}")
+
+    assert (found("rejected"), found("excluded")) == (True, False)
+    admin.post(f"{path}/exclude", {"reason": "booked by hand"})
+    assert (found("rejected"), found("excluded")) == (False, True)
+    text = admin.page(path)
+    assert re.search(r"<h1>Invoice F2026-9106 <span[^>]*>excluded</span>", text)
+    assert "A person said that the invoice is not to be booked." in text
+    for said in ("looked at again every run", "21.00 and 20.00", "It differs."):
+        assert said not in text
+    put_invoice(
+        site.database, 9106, "excluded", "excluded", excluded_by="admin", excluded_reason="twice",
+        message="Excluded by admin: twice",
+    )  # fmt: skip
+    assert admin.page(path).count("xcluded by") == 1
+    admin.post(f"{path}/include", {"reason": "after all"})
+    assert (found("postponed"), found("excluded"), found("reoffer")) == (False, False, True)
+    text = admin.page(path)
+    assert re.search(r"<h1>Invoice F2026-9106 <span[^>]*>offered again</span>", text)
+    assert "It is offered again by the next run." in text
+    for said in ("time was up", "Offered again by admin"):
+        assert said not in text
+
+
+def test_a_refusal_is_told_once(admin: Visitor) -> None:
+    text = admin.page(f"/links/{LINK}/invoices/9003")
+    main = re.sub(r'title="[^"]*"', "", text)
+    assert main.count("Minox refused the entry") == 1
+
+
 def test_what_cannot_be_done_is_said(site: Site, admin: Visitor) -> None:
     put_invoice(site.database, 9102, "booked", "booked")
     path = f"/links/{LINK}/invoices/9102"
@@ -69,6 +107,14 @@ def test_records_are_offered_again(site: Site, admin: Visitor) -> None:
     answer = admin.post(f"/links/{LINK}/record/reoffer", {"entity": "customers", "key": KEY, "reason": EVIL})
     assert answer.status_code == 303
     assert _people(site, KEY) == [("reoffer", "admin", EVIL)]
+
+    def offered(query: str) -> set[str]:
+        text = admin.page(f"/links/{LINK}/rejections{query}")
+        return set(re.findall(r"Everything that was refused: (\w+)", text))
+
+    assert offered("") >= {"Items", "Customers", "Invoices"}
+    assert offered("?entity=items") == {"Items"}
+    assert offered("?entity=vat_codes") == offered("?solved=true") == set()
     answer = admin.post(f"/links/{LINK}/reoffer-refused", {"entity": "items"})
     assert answer.headers["Location"].endswith("done=reoffer-2")
     assert "2 are offered again by the next run." in admin.page(f"/links/{LINK}/rejections?entity=items&done=reoffer-2")
@@ -82,7 +128,7 @@ def test_records_are_offered_again(site: Site, admin: Visitor) -> None:
 
 def test_a_viewer_sees_no_buttons(site: Site, viewer: Visitor) -> None:
     put_invoice(site.database, 9105, "rejected", "rejected")
-    for path in ("invoices/9105", "rejections?entity=customers", "connections"):
+    for path in ("invoices/9105", "rejections", "rejections?entity=customers", "connections"):
         text = viewer.page(f"/links/{LINK}/{path}")
         assert 'method="post"' not in text
         assert "form_token" not in text
@@ -105,6 +151,15 @@ def test_invoices_are_found(site: Site, admin: Visitor) -> None:
     assert found("number=F2026-2001&customer=30001") == [20_019, 20_016, 20_013, 20_010]
     assert found("amount_from=117,5&amount_to=118.50&customer=") == [20_118, 20_117]
     assert found("customer=30000&from_date=2026-03-02") == []
+    assert found("number=f2026-20007") == [20_007]
+    put_invoice(site.database, 9107, "refused", "refused_by_minox", total="1234.56")
+    put_invoice(site.database, 9108, "booked", "booked", total="1234.56")
+    for amount in ("1\u202f234.56", "1 234,56", "1.234,56", "1,234.56", "1234.56", "1234,56"):
+        assert found(f"amount_from={amount}&amount_to={amount}") == [9108, 9107], amount
+    assert found("amount_from=1.234&amount_to=1.235") == [9108, 9107]
+    assert found("amount_from=1.234&amount_to=1.235&open=true") == [9107]
+    assert f'href="/minox-qms/links/{LINK}/invoices?open=true"' in admin.page(f"/links/{LINK}")
+    assert admin.get(f"/links/{LINK}/invoices?amount_from=1.2,3,4").status_code == 400
     first = admin.page(f"/links/{LINK}/invoices?number=F2026-20&outcome=booked")
     (after,) = re.findall(r'href="\?([^"]*after=[^"]*)"', first)
     assert "number=F2026-20" in after
@@ -118,6 +173,8 @@ def test_the_page_leads_from_airflow_and_back(admin: Visitor) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/minox-qms/links/{LINK}")
     assert admin.get(f"/dag/reconcile__{LINK}").headers["Location"] == f"/minox-qms/links/{LINK}/reconciliation"
     assert "nothing to tell about this DAG" in admin.page("/dag/somebody_elses")
+    for dag_id in ("minox_qms_watch", "minox_qms_maintenance"):
+        assert "it belongs to no single link" in admin.page(f"/dag/{dag_id}")
     assert admin.get(f"/dag/qms_invoices__{LINK}/run/none").status_code == 404
     text = admin.page(f"/links/{LINK}/invoices/9002")
     assert re.search(rf'<a data-top href="/dags/qms_invoices__{LINK}/runs/manual__[^/"]+/tasks/book">', text)
@@ -132,6 +189,19 @@ def test_the_page_speaks_both_languages(admin: Visitor) -> None:
     assert dutch in admin.page(f"{path}?lang=nl")
     assert dutch in admin.page(path)  # it is remembered
     assert english in admin.page(f"{path}?lang=en")
+
+
+def test_what_is_wrong_is_said_in_dutch_as_well(admin: Visitor) -> None:
+    for path, status, said in (
+        ("/nowhere", 404, "Op dit adres is geen bladzijde."),
+        (f"/links/{LINK}/record?entity=invoices&key=x1", 404, "Hierover is niets bekend: Facturen x1"),
+        (f"/links/{LINK}/invoices/424242", 404, "Hierover is niets bekend: Facturen id 424242"),
+        (f"/links/{LINK}/runs/424242", 404, "Hierover is niets bekend: run 424242"),
+        (f"/dag/qms_invoices__{LINK}/run/none", 404, "Hierover is niets bekend: run none"),
+        (f"/links/{LINK}/runs/x", 400, "Dit is niet leesbaar: Nummer"),
+    ):
+        answer = admin.get(path, **{"Accept-Language": "nl"})
+        assert (answer.status_code, said in answer.text) == (status, True), path
 
 
 def test_a_broken_file_of_a_link_leaves_the_others(site: Site, admin: Visitor) -> None:

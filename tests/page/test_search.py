@@ -15,7 +15,7 @@ from include.storage.differences import differences
 from include.storage.invoice_search import InvoiceFilter, invoice_numbers, search_invoices
 from include.storage.outcomes import Outcome
 from include.storage.queries import run_named
-from include.storage.trend import Day, trend
+from include.storage.trend import LOCAL, Day, trend
 from minox_qms.page.charts import HEIGHT, bars
 from minox_qms.page.rendering import duration, money, pretty, shown
 from minox_qms.page.texts import DUTCH, NAMES, translator
@@ -37,6 +37,9 @@ FROM generate_series(1, :number) AS n
 def many(database: sa.Engine) -> sa.Engine:
     with database.begin() as connection:
         connection.execute(sa.text(MANY), {"link": LINK, "number": NUMBER})
+        for number, values in ((50_000, {"state": "excluded"}), (60_000, {"state": "open", "reoffer": True})):
+            which = (tables.booking.c.link == LINK, tables.booking.c.invoice_header_id == number)
+            connection.execute(sa.update(tables.booking).where(*which).values(values))
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE booking"))
     return database
@@ -48,7 +51,11 @@ SEARCHES: list[tuple[dict[str, Any], int]] = [
     ({"number": "F00123"}, 12_399),
     ({"number": "777"}, 777),
     ({"customer": 10_500}, 99_500),
+    ({"number": "f0012345"}, 12_345),
     ({"outcome": "rejected"}, 100_000),
+    ({"outcome": "excluded"}, 50_000),
+    ({"outcome": "reoffer"}, 60_000),
+    ({"is_open": True}, 100_000),
     ({"from_date": dt.date(2021, 1, 1), "to_date": dt.date(2021, 1, 2)}, 18_399),
     ({"amount_from": Decimal("500.00"), "amount_to": Decimal("500.10")}, 50_010),
     ({"customer": 10_000, "outcome": "rejected"}, 99_000),
@@ -84,7 +91,7 @@ def test_pages_follow_each_other_without_gaps(many: sa.Engine) -> None:
             if page.after is None:
                 break
             after = int(page.after)
-    assert found == list(range(100_000, 0, -1000))
+    assert found == [number for number in range(100_000, 0, -1000) if number not in {50_000, 60_000}]
 
 
 def test_signs_of_a_pattern_are_signs(database: sa.Engine) -> None:
@@ -120,6 +127,18 @@ def test_the_trend_counts_writes_and_the_worst_run(database: sa.Engine) -> None:
     assert max(days.values()) == (2, 3)
     assert sum(written for written, _ in days.values()) == 2
     assert len(found["customers"]) == 14
+
+
+def test_an_invoice_counts_on_the_day_that_it_was_booked(database: sa.Engine) -> None:
+    link = new_link()
+    for _ in range(2):
+        whole_run(database, link, "invoices", noted=[Outcome("1", "booked")], direction="qms_to_minox")
+    evening = dt.datetime.combine(dt.datetime.now(LOCAL).date(), dt.time(), LOCAL) - dt.timedelta(minutes=30)
+    for number, booked_at in ((1, evening), (2, evening), (3, evening - dt.timedelta(days=30)), (4, None)):
+        new_invoice(database, link, number, state="booked", minox_number=number, booked_at=booked_at)
+    with database.connect() as connection:
+        days = trend(connection, link, evening.date() + dt.timedelta(days=1))["invoices"]
+    assert [day.written for day in days] == [0] * 12 + [2, 0]
 
 
 def test_a_chart_shows_the_smallest_number() -> None:

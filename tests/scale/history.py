@@ -47,10 +47,12 @@ FILL = (
     """INSERT INTO daily_sweep (link, local_date, run)
        SELECT link, started_at::date, min(id) FROM sync_run WHERE link = :link GROUP BY 1, 2""",
     """INSERT INTO booking (link, invoice_header_id, batch_id, state, outcome, invoice_number, minox_number, customer,
-                            invoice_date, total, read_at, staged_at, pdf_state)
+                            invoice_date, total, read_at, staged_at, pdf_state, booked_at, updated_at)
        SELECT :link, 1000000 + n, gen_random_uuid(), CASE WHEN n % 400 = 0 THEN 'rejected' ELSE 'booked' END, 'booked',
               'H' || n, 100000000 + n, n % 500, current_date - (n % 730)::int, n, now(), now(),
-              CASE WHEN n % 999 = 0 THEN 'pending' ELSE 'attached' END
+              CASE WHEN n % 999 = 0 THEN 'pending' ELSE 'attached' END,
+              CASE WHEN n % 400 > 0 THEN now() - make_interval(days => n % 730) END,
+              now() - make_interval(days => n % 730)
        FROM generate_series(1, :invoices) n""",
     """INSERT INTO booking_attempt (link, invoice_header_id, run, what, started_at)
        SELECT :link, 1000000 + n, 1, 'put', now() - make_interval(days => n % 730)

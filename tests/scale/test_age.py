@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from include.settings.load import load_link
 from include.storage import history, incidents, invoice_search, outbox, overview, queries, stories, trend, watch
-from include.storage.actions import reoffer_refused_invoices, reoffer_refused_records
+from include.storage.actions import count_refused, reoffer_refused_invoices, reoffer_refused_records
 from include.storage.retention import Cleaning, clean
 from include.storage.runs import Run
 from minox_qms.alerts.watcher import watch as look
@@ -125,6 +125,11 @@ QUESTIONS: dict[str, Callable[[sa.Connection], object]] = {
     "invoices of a week": lambda c: invoice_search.search_invoices(
         c, LINK, invoice_search.InvoiceFilter(from_date=NOW.date() - 7 * DAY, to_date=NOW.date())
     ),
+    "open invoices": lambda c: invoice_search.search_invoices(c, LINK, invoice_search.InvoiceFilter(is_open=True)),
+    "excluded invoices": lambda c: invoice_search.search_invoices(
+        c, LINK, invoice_search.InvoiceFilter(outcome="excluded")
+    ),
+    "what was refused": lambda c: count_refused(c, LINK),
     "a staged record": lambda c: stories.latest_staged(c, LINK, "customers", "H5"),
     "open incidents": incidents.open_incidents,
     "the watcher's look": lambda c: watch.see_direction(c, LINK, "qms_to_minox", since=NOW, now=NOW),

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from include.errors import ConfigurationError
 from include.storage import ledger
 from include.storage.actions import (
+    count_refused,
     exclude_invoice,
     include_invoice,
     reoffer_invoices,
@@ -19,6 +20,7 @@ from include.storage.actions import (
     reoffer_refused_records,
 )
 from include.storage.bindings import bind, bindings_of, refuse
+from include.storage.news import take_rejected, take_solved
 from include.storage.outcomes import Outcome
 from include.storage.previews import note_preview
 from include.storage.quarantine import put_aside
@@ -70,6 +72,10 @@ def test_all_that_qms_refused_is_offered_again(database: sa.Engine, link: str) -
     assert [one.source_key for one in done] == ["1002", "1003"]
     assert sorted(_reoffered(database, link, ["1001", "1002", "1003"])) == ["1002", "1003"]
     assert reoffer_refused_records(database, link, "items", person="anna") == []
+    new_invoice(database, link, 1, state="refused")
+    with database.connect() as connection:
+        assert count_refused(connection, link) == {"customers": 2, "invoices": 1}
+        assert count_refused(connection, new_link()) == {}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +165,20 @@ def test_an_invoice_is_excluded_and_taken_back(database: sa.Engine, state: str) 
         ("exclude", "invoices", "1", "anna", "Booked by hand."),
         ("include", "invoices", "1", "bert", "It was not."),
     ]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_exclusion_is_no_return_to_good(database: sa.Engine, told: bool) -> None:
+    link = new_link()
+    new_invoice(database, link, 1, state="rejected", outcome="rejected")
+    run = new_run(database, link, "qms_to_minox")
+    with database.begin() as connection:
+        put_aside(connection, run, "invoices", [rejected("1", "no_lines")])
+        if told:
+            assert len(take_rejected(connection, link, "qms_to_minox")) == 1
+    exclude_invoice(database, link, "1", person="anna", reason="Booked by hand.")
+    with database.begin() as connection:
+        assert take_rejected(connection, link, "qms_to_minox") == take_solved(connection, link, "qms_to_minox") == []
 
 
 def test_an_invoice_that_no_run_has_met_is_excluded_beforehand(database: sa.Engine) -> None:

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from include.errors import ConfigurationError, ConnectorError
 from include.storage.engine import database_error
 from minox_qms.page import actions, connections, invoices, links, records, reports, statics
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -73,15 +73,16 @@ async def _add_headers(request: Request, call_next: Callable[[Request], Awaitabl
 def _refused(request: Request, error: Exception) -> Response:
     """Say why a request is refused."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    message = error.detail if isinstance(error, HTTPException) else ""
-    return _page(request, status, message)
+    if isinstance(error, UnknownError):
+        return _page(request, status, error.detail, (error.kind,), error.name)
+    return _page(request, status, error.detail if isinstance(error, HTTPException) else "")
 
 
 def _not_understood(request: Request, error: Exception) -> Response:
     """Say which part of a request cannot be read."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     names = sorted({str(fault["loc"][-1]) for fault in faults})
-    return _page(request, 400, f"This cannot be read: {', '.join(names)}.")
+    return _page(request, 400, "This cannot be read:", names)
 
 
 def _failed(request: Request, error: Exception) -> Response:
@@ -98,6 +99,7 @@ def _database_failed(request: Request, error: Exception) -> Response:
     return _failed(request, known)
 
 
-def _page(request: Request, status: int, message: str) -> Response:
-    """Make a page that says what is wrong."""
-    return render(request, "error", code=status, title=TITLES.get(status, "Something went wrong"), message=message)
+def _page(request: Request, status: int, message: str, codes: Sequence[str] = (), name: str = "") -> Response:
+    """Make a page that says what is wrong, and with what: codes, which it says in its language, and a name."""
+    title = TITLES.get(status, "Something went wrong")
+    return render(request, "error", code=status, title=title, message=message, codes=codes, name=name)

@@ -4,38 +4,40 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from include.errors import ConfigurationError
 from include.storage.engine import engine
-from include.storage.invoice_search import InvoiceFilter, search_invoices
+from include.storage.invoice_search import REOFFERED, InvoiceFilter, search_invoices
 from include.storage.stories import invoice_story
 from include.words import OUTCOMES
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import INVOICES, may_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 router = APIRouter()
 
 InvoiceId = Annotated[int, Path(ge=0, le=2**63 - 1)]
 Text = Annotated[str, Query(max_length=100)]
-OF_INVOICES = [name for name in OUTCOMES if name not in {"created", "updated", "unchanged"}]
+STANDINGS = [*(name for name in OUTCOMES if name not in {"created", "updated", "unchanged"}), REOFFERED]
 _LARGEST_CUSTOMER = 2**31 - 1
 _LARGEST_AMOUNT = Decimal(10) ** 16
+_IN_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d*)?")
 
 
 class Search(BaseModel):
-    """The search form as it was sent: texts, of which empty ones do not narrow."""
+    """The search form as it was sent: texts, of which empty ones do not narrow, and whether only open ones count."""
 
     model_config = ConfigDict(str_strip_whitespace=True, str_max_length=100)
 
@@ -46,18 +48,20 @@ class Search(BaseModel):
     amount_from: str = ""
     amount_to: str = ""
     outcome: str = ""
+    open: bool = False
     after: Annotated[int | None, Field(ge=0, le=2**63 - 1)] = None
 
 
 @router.get("/links/{link}/invoices", response_class=HTMLResponse)
 def invoices(request: Request, user: GetUserDep, link: Link, search: Annotated[Search, Query()]) -> Response:
     """Search the link's invoices, a page at a time."""
-    asked = search.model_dump(exclude={"after"})
+    asked = search.model_dump(exclude={"after", "open"})
     values, faults = _read(asked)
     page = None
     if not faults:
+        which = InvoiceFilter(**values, is_open=search.open)
         with engine().connect() as connection:
-            page = search_invoices(connection, link.name, InvoiceFilter(**values), after=search.after)
+            page = search_invoices(connection, link.name, which, after=search.after)
     return render(
         request,
         "invoices",
@@ -65,9 +69,10 @@ def invoices(request: Request, user: GetUserDep, link: Link, search: Annotated[S
         user=user,
         link=link.name,
         asked=asked,
+        is_open=search.open,
         faults=faults,
         page=page,
-        outcomes=OF_INVOICES,
+        outcomes=STANDINGS,
         after=search.after,
     )
 
@@ -79,20 +84,20 @@ def story(request: Request, user: GetUserDep, link: Link, invoice_id: InvoiceId,
         try:
             found = invoice_story(connection, link.name, f"id:{invoice_id}")
         except ConfigurationError as error:
-            raise HTTPException(404, error.message) from error
+            raise UnknownError(INVOICES, f"id {invoice_id}") from error
     return render(
         request,
         "invoice",
         user=user,
         link=link.name,
         story=found,
-        entry=_entry(found.ledger["entry"] or ()),
+        entry=with_totals(found.ledger["entry"] or ()),
         done=done,
         may_act=may_edit(request, user, link.name, INVOICES),
     )
 
 
-def _entry(lines: list[Mapping[str, Any]] | tuple[()]) -> dict[str, Any]:
+def with_totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """An entry with the totals of its sides; VAT counts on the side of its line."""
     totals = {"debit": Decimal(), "credit": Decimal()}
     for line in lines:
@@ -123,16 +128,19 @@ def _customer(text: str) -> int:
 
 
 def _amount(text: str) -> Decimal:
-    """Read an amount, with a point or a comma before the cents."""
-    amount = Decimal(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+    """Read an amount: a point or a comma before the cents, and the other of the two, or spaces, between thousands."""
+    plain = "".join(text.split())
+    if in_thousands := _IN_THOUSANDS.fullmatch(plain):
+        plain = plain.replace(in_thousands[1], "")
+    amount = Decimal(plain.replace(",", "."))
     if not amount.is_finite() or abs(amount) >= _LARGEST_AMOUNT:
         raise ValueError(text)
     return amount
 
 
 def _outcome(text: str) -> str:
-    """Read an outcome of invoices."""
-    if text not in OF_INVOICES:
+    """Read what an invoice may stand as."""
+    if text not in STANDINGS:
         raise ValueError(text)
     return text
 

@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Annotated
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,13 +18,14 @@ from include.storage.engine import engine
 from include.storage.overview import link_status
 from include.storage.queries import run_named
 from include.storage.trend import trend
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import may_read, readable_link, readable_links, require
 
 router = APIRouter()
 Link = Annotated[LinkSettings, Depends(readable_link)]
 
 OWN_DAGS = {"minox_master_data": "minox_to_qms", "qms_invoices": "qms_to_minox", "reconcile": "reconcile"}
+DAGS_OF_ALL_LINKS = {"minox_qms_watch", "minox_qms_maintenance"}
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -65,7 +66,7 @@ def _lead(request: Request, user: GetUserDep, dag_id: str, run_id: str | None) -
     prefix, mark, link = dag_id.partition("__")
     root = request.scope.get("root_path", "")
     if prefix not in OWN_DAGS or not mark:
-        return render(request, "foreign", user=user, dag_id=dag_id)
+        return render(request, "foreign", user=user, dag_id=dag_id, is_own=dag_id in DAGS_OF_ALL_LINKS)
     require(may_read(request, user, link))
     if run_id is None:
         page = "/reconciliation" if prefix == "reconcile" else ""
@@ -74,5 +75,5 @@ def _lead(request: Request, user: GetUserDep, dag_id: str, run_id: str | None) -
         try:
             run = run_named(connection, link, run_id)
         except ConfigurationError as error:
-            raise HTTPException(404, error.message) from error
+            raise UnknownError("run", run_id) from error
     return RedirectResponse(f"{root}/links/{link}/runs/{run.id}", 303)

@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from include.errors import ConfigurationError
 from include.mappings import MASTER_DATA
+from include.storage.actions import count_refused
 from include.storage.engine import engine
 from include.storage.invoice_names import find_invoice
-from include.storage.invoice_search import invoice_numbers
+from include.storage.invoice_search import invoice_numbers, invoices_numbered
 from include.storage.queries import Filter, changes, current_outcomes, past_outcomes, payload_of, rejections
 from include.storage.stories import binding_of, people_of
 from include.words import OUTCOMES, REASONS
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import INVOICES, may_edit
 
 router = APIRouter()
@@ -51,7 +53,9 @@ def rejected(
         numbers = invoice_numbers(
             connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES]
         )
+        refused = count_refused(connection, link.name)
     editable = {one for one in ENTITIES if may_edit(request, user, link.name, one)}
+    reoffered = [one for one in ENTITIES if one in editable & refused.keys() and entity in {"", one} and not solved]
     return render(
         request,
         "rejections",
@@ -65,6 +69,7 @@ def rejected(
         after=after,
         done=done,
         editable=editable,
+        refused=[(one, refused[one]) for one in reoffered],
         numbers=numbers,
     )
 
@@ -84,7 +89,12 @@ def records(
     """List what became of each record, latest outcome each."""
     which = Filter(entity=entity or None, outcome=outcome or None, reason=reason or None, key=key.strip() or None)
     with engine().connect() as connection:
+        if which.key is not None:
+            which = replace(which, invoices=tuple(invoices_numbered(connection, link.name, which.key)))
         page = current_outcomes(connection, link.name, which, limit=_PAGE, after=after)
+        numbers = invoice_numbers(
+            connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES]
+        )
     return render(
         request,
         "records",
@@ -96,6 +106,7 @@ def records(
         outcomes=OUTCOMES,
         reasons=REASONS,
         after=after,
+        numbers=numbers,
     )
 
 
@@ -118,7 +129,7 @@ def record(request: Request, user: GetUserDep, link: Link, *, entity: Name, key:
             for row in rejections(connection, link.name, entity=entity, key=key, solved=solved, limit=10).rows
         ]
         if not current and not rejected_rows:
-            raise HTTPException(404, f"Nothing is known of {entity} {key}.")
+            raise UnknownError(entity, key)
         shown: dict[str, Any] = {
             "history": past_outcomes(connection, link.name, Filter(entity=entity, key=key), limit=20).rows,
             "changed": changes(connection, link.name, entity=entity, key=key, limit=20).rows,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
+from fastapi import HTTPException
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
@@ -30,9 +31,22 @@ LANGUAGE_COOKIE = "minox_qms_language"
 TONES = {
     "good": "good booked created updated attached success",
     "bad": "failed rejected refused refused_by_minox held abandoned missing deleted edited different",
-    "warn": "changed_after_booking in_doubt postponed staged checked extra sending pending",
+    "warn": "changed_after_booking in_doubt postponed reoffer unfinished staged checked extra sending pending",
 }
 _TONE = {name: tone for tone, names in TONES.items() for name in names.split()}
+
+
+class UnknownError(HTTPException):
+    """There is nothing at an address of the page (404).
+
+    Attributes:
+        kind: Code of what it asks for, e.g. `invoices`.
+        name: Which of them.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(404, "Nothing is known of:")
+        self.kind, self.name = kind, name
 
 
 def language_of(request: Request) -> Language:
@@ -96,6 +110,7 @@ def _environment() -> Environment:
         "segment": lambda value: quote(str(value), safe=""),
         "shown": shown,
         "tone": lambda name: _TONE.get(name, "plain"),
+        "planned": planned,
         "pretty": pretty,
         "duration": duration,
     }
@@ -134,6 +149,17 @@ def shown(value: Any) -> str:
         case _:
             text = str(value)
     return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+
+
+def planned(value: Any) -> str:
+    """Write a value of a run's plan: instants in local time, intervals from their first to their last."""
+    if isinstance(value, list):
+        return "; ".join(" \u2013 ".join(map(planned, one)) if isinstance(one, list) else planned(one) for one in value)
+    try:
+        instant = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return shown(value)
+    return shown(value) if instant.tzinfo is None else moment(instant)
 
 
 def pretty(text: str | None) -> str:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -15,19 +16,33 @@ from starlette.responses import HTMLResponse, Response
 from include.errors import ConfigurationError
 from include.storage.differences import differences
 from include.storage.engine import engine
+from include.storage.invoice_search import invoice_numbers
 from include.storage.overview import entities_of
-from include.storage.queries import Filter, latest_checks, past_outcomes, run_named, runs
+from include.storage.queries import (
+    Filter,
+    OutcomeRow,
+    Page,
+    PreviewRow,
+    latest_checks,
+    past_outcomes,
+    previews,
+    run_named,
+    runs,
+)
+from minox_qms.page.invoices import with_totals
 from minox_qms.page.links import Link
-from minox_qms.page.rendering import render
+from minox_qms.page.rendering import UnknownError, render
+from minox_qms.page.security import INVOICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 router = APIRouter()
 
 Direction = Literal["minox_to_qms", "qms_to_minox", "reconcile"]
 Mark = Annotated[str | None, Query(max_length=1000)]
 RunNumber = Annotated[int, Path(ge=0, le=2**63 - 1)]
+PLAN = ("start", "end", "from_date", "to_date", "missed", "missed_runs")
 _PAGE = 50
 
 
@@ -56,10 +71,15 @@ def run(
         try:
             found = run_named(connection, link.name, str(number))
         except ConfigurationError as error:
-            raise HTTPException(404, error.message) from error
+            raise UnknownError("run", str(number)) from error
         entities = entities_of(connection, found)
-        which = Filter(run=found.id, outcome=outcome or None)
-        page = past_outcomes(connection, link.name, which, limit=_PAGE, after=after)
+        page: Page[OutcomeRow] | Page[PreviewRow]
+        if found.dry_run:
+            page = previews(connection, found.id, outcome=outcome or None, limit=_PAGE, after=after)
+        else:
+            which = Filter(run=found.id, outcome=outcome or None)
+            page = past_outcomes(connection, link.name, which, limit=_PAGE, after=after)
+        known = invoice_numbers(connection, link.name, [one.source_key for one in page.rows if one.entity == INVOICES])
         found_differences = differences(connection, found) if found.direction == "reconcile" else None
     return render(
         request,
@@ -67,7 +87,11 @@ def run(
         user=user,
         link=link.name,
         run=found,
+        plan=_plan(found.plan),
         entities=entities,
+        known=known,
+        names=_previewed_numbers(page.rows) | known,
+        entry_of=_previewed_entry,
         page=page,
         differences=found_differences,
         asked={"outcome": outcome},
@@ -109,6 +133,37 @@ def settings(request: Request, user: GetUserDep, link: Link) -> Response:
         if not field.exclude
     ]
     return render(request, "settings", user=user, link=link.name, sections=sections)
+
+
+def _plan(plan: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What a run was to do, in a fixed order; what says nothing is left out."""
+    names = sorted(plan, key=lambda name: (PLAN.index(name) if name in PLAN else len(PLAN), name))
+    return [(name, plan[name]) for name in names if plan[name] not in (None, [], False)]
+
+
+def _previewed_numbers(rows: Iterable[OutcomeRow | PreviewRow]) -> dict[str, str]:
+    """Numbers of the invoices that a dry run read, by key."""
+    details = {one.source_key: one.details or {} for one in rows if isinstance(one, PreviewRow)}
+    return {key: one["invoice_number"] for key, one in details.items() if isinstance(one.get("invoice_number"), str)}
+
+
+def _previewed_entry(row: PreviewRow) -> dict[str, Any] | None:
+    """The entry that a dry run would send for an invoice, as the page shows entries; None: it would send none."""
+    if row.entity != INVOICES or not row.details or "entry" not in row.details:
+        return None
+    return with_totals(
+        [
+            {
+                "account": line["account"]["id"],
+                "description": line.get("description"),
+                "cost_center": line.get("cost_center", {}).get("id"),
+                "debit": line.get("debit"),
+                "credit": line.get("credit"),
+                "vat": line["vat"]["amount"],
+            }
+            for line in json.loads(row.details["entry"], parse_float=str)
+        ]
+    )
 
 
 def _settings(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, bool, str]]:

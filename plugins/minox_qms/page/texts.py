@@ -65,11 +65,20 @@ NAMES: dict[str, tuple[str, str]] = {
     "technical": ("technical failure", "technische storing"),
     "answer_lost": ("answer lost", "antwoord verloren"),
     "batch_held": ("whole list held back", "hele lijst tegengehouden"),
+    # what a dry run says that a run would do
+    "would_book": ("would be booked", "zou geboekt worden"),
+    # what a run is to do
+    "start": ("Interval from", "Tijdvak vanaf"),
+    "end": ("Interval to", "Tijdvak tot"),
+    "missed": ("Makes up for", "Haalt in"),
+    "missed_runs": ("Runs that it makes up for", "Runs die hij inhaalt"),
     # states of runs, entities, grants and PDFs
     "running": ("running", "bezig"),
     "good": ("good", "goed"),
     "abandoned": ("abandoned", "afgebroken"),
     "staged": ("being handled", "in behandeling"),
+    "previewed": ("looked at", "bekeken"),
+    "unfinished": ("not finished", "niet afgemaakt"),
     "checked": ("checked", "gecontroleerd"),
     "held": ("held back", "tegengehouden"),
     "absent": ("not connected", "niet verbonden"),
@@ -108,6 +117,9 @@ NAMES: dict[str, tuple[str, str]] = {
 """Codes, as people call them: English and Dutch."""
 
 DUTCH: dict[str, str] = {
+    "A DAG for all links together": "Een DAG voor alle koppelingen samen",
+    "A dry run: nothing was written. This is what a run would have done.": "Een proefrun: er is niets geschreven. Dit "
+    "is wat een run gedaan zou hebben.",
     "About": "Over",
     "Access was withdrawn: somebody who may use the system has to connect again. Runs fail until then; nothing is "
     "lost, and the next run makes up for it.": "De toegang is ingetrokken: iemand die het systeem mag gebruiken "
@@ -172,6 +184,7 @@ DUTCH: dict[str, str] = {
     "lang zij ongebruikt geldig blijft: kijk of de volgende run goed gaat, of verbind opnieuw.",
     "Key": "Sleutel",
     "Key in the source": "Sleutel in de bron",
+    "Key, or number of an invoice": "Sleutel, of nummer van een factuur",
     "Kind": "Aard",
     "Known good until": "Zeker geldig tot",
     "Last connected by": "Laatst verbonden door",
@@ -182,6 +195,7 @@ DUTCH: dict[str, str] = {
     "Meaning": "Betekenis",
     "Message": "Melding",
     "Messages": "Meldingen",
+    "Method Not Allowed": "Dit adres neemt zo'n verzoek niet aan.",
     "Never book it": "Nooit boeken",
     "Next page": "Volgende bladzijde",
     "No entry was ever sent for it.": "Er is nooit een boeking voor verstuurd.",
@@ -192,7 +206,9 @@ DUTCH: dict[str, str] = {
     "Not connected yet: press Connect, sign in there, and you come back here.": "Nog niet verbonden: druk op "
     "Verbinden, meld u daar aan, en u komt hier terug.",
     "Not found": "Niet gevonden",
+    "Not Found": "Op dit adres is geen bladzijde.",
     "Not one of the connector's DAGs": "Geen DAG van de koppeling",
+    "Nothing is known of:": "Hierover is niets bekend:",
     "Nothing was written for it, or that is too long ago.": "Er is niets voor geschreven, of dat is te lang geleden.",
     "Number": "Nummer",
     "Number (or its beginning)": "Nummer (of het begin ervan)",
@@ -243,6 +259,8 @@ DUTCH: dict[str, str] = {
     "haar regels worden hier niet meer bewaard.",
     "The next run takes it up.": "De volgende run neemt haar mee.",
     "There are none.": "Er zijn er geen.",
+    "There are none, or newer dry runs took their place.": "Er zijn er geen, of nieuwere proefruns kwamen ervoor in de "
+    "plaats.",
     "There is no link that you may see.": "Er is geen koppeling die u mag zien.",
     "There was none yet.": "Er was er nog geen.",
     "They are read from the link's file; secrets are in Airflow's connections, and not here.": "Zij komen uit het "
@@ -268,6 +286,7 @@ DUTCH: dict[str, str] = {
     "Why (may be empty)": "Waarom (mag leeg)",
     "With VAT": "Met btw",
     "Without a browser on the server:": "Zonder browser op de server:",
+    "Would write": "Zou schrijven",
     "You are led to the other system, to sign in and give access there.": "U gaat naar het andere systeem, om u daar "
     "aan te melden en toegang te geven.",
     "access was withdrawn; nothing works until somebody connects again.": "de toegang is ingetrokken; niets werkt tot "
@@ -284,6 +303,8 @@ DUTCH: dict[str, str] = {
     "first seen": "eerst gezien",
     "invoices that the next run takes up": "facturen die de volgende run meeneemt",
     "is connected.": "is verbonden.",
+    "it belongs to no single link; its log in Airflow says what it did.": "hij hoort niet bij één koppeling; zijn log "
+    "in Airflow zegt wat hij deed.",
     "known good until": "zeker geldig tot",
     "last": "laatst",
     "last good one": "laatste goede",
@@ -298,6 +319,7 @@ DUTCH: dict[str, str] = {
     "not possible": "niet mogelijk",
     "nothing": "niets",
     "of line": "van regel",
+    "only what the next run takes up": "alleen wat de volgende run meeneemt",
     "open rejections": "open afkeuringen",
     "own": "eigen",
     "renewed by itself when a run needs it": "wordt vanzelf vernieuwd als een run dat nodig heeft",

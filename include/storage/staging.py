@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 KeyReader: TypeAlias = "Callable[[bytes], str | None]"
 
 KEEP_RUNS = 3
+TRIED_FOR = dt.timedelta(days=1)
 LOOKED_BACK = 50
 """Runs behind those whose rows are forgotten; what older runs left goes with them (`include/storage/retention.py`)."""
 
@@ -39,7 +41,8 @@ def stage(
 
     A record without a usable key (none, one that is too long, or one with a NUL, which PostgreSQL stores none of) is
     known by its place in the list, counted from 1 (`#17`). A key that comes twice
-    counts once, the later copy (spec, section 4). Only the last `KEEP_RUNS` runs of the link keep their rows.
+    counts once, the later copy (spec, section 4). Only the last `KEEP_RUNS` runs of the link keep their rows, and for a
+    day those that did not come to their end: a task of one may be tried again.
 
     Args:
         engine: Of the connector's database.
@@ -56,7 +59,14 @@ def stage(
     with engine.begin() as connection:
         older = (
             sa.select(sync_run.c.id)
-            .where(sync_run.c.link == run.link, sync_run.c.direction == run.direction, sync_run.c.id < run.id)
+            .where(
+                sync_run.c.link == run.link,
+                sync_run.c.direction == run.direction,
+                sync_run.c.id < run.id,
+                sa.or_(
+                    sync_run.c.finished_at.is_not(None), sync_run.c.started_at < sa.func.clock_timestamp() - TRIED_FOR
+                ),
+            )
             .order_by(sync_run.c.id.desc())
             .offset(KEEP_RUNS - 1)
             .limit(LOOKED_BACK)

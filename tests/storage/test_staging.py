@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from include.storage.staging import KEEP_RUNS, mark_rejected, read_by_key, read_places, read_staged, stage, staged_keys
-from include.storage.tables import STAGING
+from include.storage.tables import STAGING, sync_run
 from tests.storage.support import new_link, new_run
 
 if TYPE_CHECKING:
@@ -91,9 +92,25 @@ def test_only_the_last_runs_of_a_link_keep_their_rows(database: sa.Engine) -> No
     made = [new_run(database, link) for _ in range(KEEP_RUNS + 2)]
     for run in made:
         stage(database, run, "customers", [[b'{"id":1}']], _key)
+        with database.begin() as connection:
+            connection.execute(
+                sa.update(sync_run).where(sync_run.c.id == run.id).values(finished_at=sync_run.c.started_at)
+            )
     kept = [bool(staged_keys(database, run, "customers")) for run in made]
     assert kept == [False, False, *[True] * KEEP_RUNS]
     assert staged_keys(database, foreign, "customers") == ["1"]
+
+
+def test_a_run_that_did_not_end_keeps_its_rows_for_a_day(database: sa.Engine) -> None:
+    link = new_link()
+    made = [new_run(database, link) for _ in range(KEEP_RUNS + 2)]
+    begun = sync_run.c.started_at - dt.timedelta(hours=25)
+    with database.begin() as connection:
+        connection.execute(sa.update(sync_run).where(sync_run.c.id == made[0].id).values(started_at=begun))
+    for run in made:
+        stage(database, run, "customers", [[b'{"id":1}']], _key)
+    kept = [bool(staged_keys(database, run, "customers")) for run in made]
+    assert kept == [False, *[True] * (KEEP_RUNS + 1)]
 
 
 def test_rejected_records_are_left_out_until_they_are_judged_anew(database: sa.Engine) -> None:

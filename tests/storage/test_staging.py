@@ -106,7 +106,8 @@ def test_a_run_that_did_not_end_keeps_its_rows_for_a_day(database: sa.Engine) ->
     made = [new_run(database, link) for _ in range(KEEP_RUNS + 2)]
     begun = sync_run.c.started_at - dt.timedelta(hours=25)
     with database.begin() as connection:
-        connection.execute(sa.update(sync_run).where(sync_run.c.id == made[0].id).values(started_at=begun))
+        aged = [run.id for run in made[:KEEP_RUNS]]
+        connection.execute(sa.update(sync_run).where(sync_run.c.id.in_(aged)).values(started_at=begun))
     for run in made:
         stage(database, run, "customers", [[b'{"id":1}']], _key)
     kept = [bool(staged_keys(database, run, "customers")) for run in made]

@@ -850,10 +850,10 @@ TALKING: Final = (
     Guard(
         "a wait that is longer than a request",
         "plugins/minox_qms/hooks/http.py",
-        "if seconds > self._limits.wait_cap + self._limits.backoff_cap:",
-        "if False:",
+        "if self._waits >= limits.waits or seconds > limits.wait_cap or self._too_late(pause):",
+        "if self._waits >= limits.waits or self._too_late(pause):",
         "A request sleeps for an hour.",
-        (f"{_HTTP}test_a_wait_longer_than_a_request_takes_is_given_up_and_obeyed",),
+        (f"{_HTTP}test_a_wait_longer_than_a_request_takes_is_given_up_and_held",),
     ),
     Guard(
         "what another worker was told",

@@ -13,7 +13,7 @@ import pytest
 
 from include.errors import ConnectorError
 from minox_qms.hooks.address import NAMES
-from minox_qms.hooks.http import LONGEST_HOLD
+from minox_qms.hooks.http import Limits
 from tests.hooks.fake_server import FakeServer, FakeTime, Reply
 from tests.security.calls import call_for, come_back, hook_of, numbers_of, texts_of
 from tests.security.hostile import HOSTILE, Described, described, hostile_answer
@@ -59,7 +59,7 @@ def test_a_hostile_answer_ends_in_a_value_or_in_one_of_our_errors(
     server.seen.clear()
     call = call_for(answer, hooks[answer.system])
     for number in range(EXAMPLES):
-        clock.now += LONGEST_HOLD + 1  # the answer before may have told us to wait
+        clock.now += Limits().total  # the answer before may have told us to wait
         status, body, headers = hostile_answer(answer, Random(f"{answer.label} {number}"))  # noqa: S311 - no secret
         reply = Reply(status, body, headers)
         server.default = lambda _, reply=reply: reply  # type: ignore[misc]

@@ -83,8 +83,6 @@ class Limits:
 
 LOOK_AGAIN: Final = 0.25
 """Seconds of waiting for a moment after which it is looked at whether another worker was told to wait meanwhile."""
-LONGEST_HOLD: Final = 3600
-"""Seconds that nothing is sent at most when told to: one wrong header does not silence a system for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +248,6 @@ class Bearer(AuthBase):
         return request
 
 
-class TurnTooFarError(Exception):
-    """The other system asked us to send nothing for longer than a request waits."""
-
-
 class HttpClient:
     """Sends requests to one system, by the policy.
 
@@ -396,23 +390,14 @@ class HttpClient:
             raise requests.exceptions.ReadTimeout(f"more than {self._limits.transfer} seconds")
 
     def await_turn(self) -> None:
-        """Wait for the shared pace, and for what this system asked of this client.
-
-        Raises:
-            TurnTooFarError: That is longer than a request waits.
-        """
+        """Wait for the shared pace, and for what this system asked of this client."""
         if self._pacer is not None:
             wait = self._pacer.reserve()
-            self._wait_for(wait)
+            self.pause(wait)
             while wait > LOOK_AGAIN and (wait := self._pacer.blocked_for()) > 0:  # another worker was told to wait
                 wait = max(wait, self._pacer.reserve())
-                self._wait_for(wait)
-        self._wait_for(self._not_before - self._timing.monotonic())
-
-    def _wait_for(self, seconds: float) -> None:
-        if seconds > self._limits.wait_cap + self._limits.backoff_cap:
-            raise TurnTooFarError(f"to wait {seconds:.0f} seconds more")
-        self.pause(seconds)
+                self.pause(wait)
+        self.pause(self._not_before - self._timing.monotonic())
 
     def pause(self, seconds: float) -> None:
         """Sleep, and count it."""
@@ -440,15 +425,15 @@ class HttpClient:
         self.pause(self.chance(turn))
 
     def hold(self, seconds: float) -> None:
-        """Send nothing for a while, here and in the other workers."""
+        """Send nothing for a while, here and in the other workers; not for ever, should a header be wrong."""
+        seconds = min(seconds, self._limits.wait_cap + self._limits.backoff_cap)
         self._not_before = max(self._not_before, self._timing.monotonic() + seconds)
         if self._pacer is not None:
             self._pacer.block_for(seconds)
 
     def asked_wait(self, answer: Answer) -> float | None:
-        """Return how many seconds an answer asks us to wait, at most an hour; None when it does not ask."""
-        seconds = asked_wait(answer, self._timing.clock())
-        return None if seconds is None else min(seconds, LONGEST_HOLD)
+        """Return how many seconds an answer asks us to wait; None when it does not ask."""
+        return asked_wait(answer, self._timing.clock())
 
     @property
     def limits(self) -> Limits:
@@ -482,10 +467,7 @@ class _Exchange:
         while True:
             if self._client.tokens is not None:  # who waits for a refresh takes no moment of the pace meanwhile
                 self._client.tokens.token()
-            try:
-                self._client.await_turn()
-            except TurnTooFarError as error:
-                self._give_up(Outcome.TOO_MANY, str(error))
+            self._client.await_turn()
             if self._client.tokens is not None:  # only now: one that was taken before a wait may have expired in it
                 self._token = self._client.tokens.token()
             if self._request.on_turn is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.people import Browsing, browsing
 from tests.demo.test_demo import Demo, call
@@ -17,7 +17,7 @@ from tests.programs import program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Playwright
 
 collect_ignore_glob = [] if program("chromium") else ["test_*.py"]
 
@@ -36,10 +36,17 @@ def demo_up() -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
-def people(demo_up: Demo) -> Iterator[Browsing]:
+def playwright() -> Iterator[Playwright]:
+    """The one driver of this process."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def people(demo_up: Demo, playwright: Playwright) -> Iterator[Browsing]:
     """Opens browsers for people who log in to the demo."""
     expect.set_options(timeout=20_000)
-    with browsing(demo_up.places) as made:
+    with browsing(demo_up.places, playwright) as made:
         yield made
 
 

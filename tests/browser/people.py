@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from tests.programs import missing, program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page, Playwright, Request
 
     from demo.places import Places
 
@@ -74,11 +74,12 @@ class Browsing:
 
 
 @contextmanager
-def browsing(places: Places) -> Iterator[Browsing]:
+def browsing(places: Places, playwright: Playwright | None = None) -> Iterator[Browsing]:
     """Start the browser.
 
     Args:
         places: Addresses of the demo.
+        playwright: The driver; one is started when left out, of which a process has no more than one.
 
     Raises:
         FileNotFoundError: There is no Chromium.
@@ -86,8 +87,8 @@ def browsing(places: Places) -> Iterator[Browsing]:
     path = program("chromium")
     if path is None:
         raise FileNotFoundError("\n".join(missing()))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with sync_playwright() if playwright is None else nullcontext(playwright) as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:
             yield Browsing(places, browser)
         finally:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
-
 import minox_qms.page
 from tests.browser.people import DESKTOP, PHONE
 from tests.programs import program
@@ -15,7 +13,7 @@ from tests.programs import program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = pytest.mark.browser
 
@@ -34,11 +32,10 @@ LIST = f"""
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
-        yield started
-        started.close()
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    started = playwright.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
+    yield started
+    started.close()
 
 
 def _list(browser: Browser, size: tuple[int, int]) -> Page:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 import minox_qms.page
 from tests.browser.people import DESKTOP, PHONE
 from tests.programs import program

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.simulation.running import Figures
 
+BLOCK = 1000
+"""Schedules after which it says how far it has come."""
+
 ENVIRONMENT = {**os.environ, "PYTHONHASHSEED": "0"}
 
 
@@ -47,7 +50,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from tests.simulation.running import a_pool  # noqa: PLC0415 - Airflow needs its home first
+    from tests.simulation.running import Figures, a_pool  # noqa: PLC0415 - Airflow needs its home first
 
     if options.trace:
         with a_pool(1) as pool:
@@ -59,7 +62,11 @@ def _run(options: argparse.Namespace) -> int:
     seeds = range(options.seed, options.seed + options.schedules)
     with a_pool(options.workers) as pool:
         began = time.monotonic()
-        figures = pool.run(seeds, options.broken)
+        figures = Figures()
+        for start in range(0, len(seeds), BLOCK):
+            figures.join(pool.run(seeds[start : start + BLOCK], options.broken))
+            done = min(start + BLOCK, len(seeds))
+            sys.stderr.write(f"{done} of {len(seeds)} schedules, {len(figures.failed)} with violations\n")
     _print(figures, options, time.monotonic() - began)
     return int(bool(figures.failed))
 
@@ -81,7 +88,8 @@ def _print(figures: Figures, options: argparse.Namespace, seconds: float) -> Non
     for seed, found in sorted(figures.failed)[:20]:
         sys.stdout.write(f"seed {seed}: {found[0]}\n  replay: python -m tests.simulation --seed {seed} --trace\n")
     last = options.seed + options.schedules - 1
-    sys.stdout.write(f"seeds {options.seed} to {last}; make simulate SCHEDULES={options.schedules}\n")
+    again = f"make simulate SCHEDULES={options.schedules} SEED={options.seed}"
+    sys.stdout.write(f"seeds {options.seed} to {last}; {again}\n")
 
 
 if __name__ == "__main__":

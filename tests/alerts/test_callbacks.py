@@ -266,6 +266,24 @@ def test_a_setting_that_is_wrong_is_one_alert_that_says_who_has_to_act(airflow: 
     assert office.incidents() == []
 
 
+def test_airflow_s_word_on_a_run_may_come_when_the_next_one_has_met_the_same(airflow: Airflow) -> None:
+    error = fatal(ConfigurationError("Minox has no journal VRK.", system="minox"))
+    first = airflow.begin("qms_invoices")
+    airflow.task(first, "book", error)
+    close_run(airflow.office.database, first, good=False, message="invoices: Minox has no journal VRK.")
+    airflow.task(airflow.begin("qms_invoices"), "book", error)
+    run_fails(airflow.bag, first.dag_id, first.run_id)
+    assert airflow.office.incidents() == [("qms_to_minox", "setup", "")]
+    assert len(airflow.office.mail.mails) == 1
+
+
+def test_a_run_that_dies_after_a_setting_was_wrong_is_told_of(airflow: Airflow) -> None:
+    airflow.task(airflow.begin("qms_invoices"), "book", fatal(ConfigurationError("Minox has no journal VRK.")))
+    killed = airflow.begin("qms_invoices")
+    run_fails(airflow.bag, killed.dag_id, killed.run_id)
+    assert [kind for _, kind, _ in airflow.office.incidents()] == ["setup", "failed"]
+
+
 def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:
     run = airflow.begin(dry_run=True)
     airflow.task(run, "customers.stage", GONE, dry_run=True)

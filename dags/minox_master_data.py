@@ -53,6 +53,7 @@ def build(link: LinkSettings) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["minox-qms", "master-data", link.name],
+        description=f"{link.name}: master data of Minox to QMS",
         doc_md=DOC.format(
             link=link.name,
             tenant=link.minox.tenant_id,

@@ -45,6 +45,20 @@ def test_tags_say_what_and_which_link(dag: DAG) -> None:
     assert dag.tags == {"minox-qms", TAGS[prefix], link}
 
 
+def test_every_dag_has_one_line_on_what_it_does(bag: DagBag) -> None:
+    for dag_id, dag in bag.dags.items():
+        assert dag.description is not None, dag_id
+        assert "\n" not in dag.description
+        assert (dag_id.split("__")[1] if "__" in dag_id else "All links") in dag.description
+
+
+def test_every_field_of_the_form_says_what_it_is_for(dag: DAG) -> None:
+    for name in dag.params:
+        field = dag.params.get_param(name)
+        assert field.schema["title"], name
+        assert field.description, name
+
+
 def test_the_page_says_what_to_do_when_it_is_red(dag: DAG) -> None:
     assert dag.doc_md is not None
     link = dag.dag_id.split("__")[1]
@@ -177,7 +191,7 @@ def test_a_broken_link_has_a_dag_that_says_what_is_wrong(dag_id: str, said: str,
     dag = bag.dags[dag_id]
     assert dag.doc_md is not None
     assert said in dag.doc_md
-    assert "broken-link" in dag.tags
+    assert dag.tags == {"minox-qms", "broken-link", dag_id.split("__")[1]}
     assert [task.task_id for task in dag.tasks] == ["refuse"]
     assert dag.get_task("refuse").retries == 0
     with pytest.raises(AirflowFailException, match=said):

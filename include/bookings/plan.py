@@ -48,6 +48,15 @@ class Plan:
                 joined.append((start, end))
         return joined
 
+    @property
+    def in_words(self) -> str:
+        """Which invoices it takes, for the log."""
+        if self.from_date is not None:
+            return f"with an invoice date of {self.from_date} to {self.to_date}"
+        periods = ((start.astimezone(LOCAL), end.astimezone(LOCAL)) for start, end in self.intervals)
+        said = ", ".join(f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S}" for start, end in periods)
+        return f"processed in {said} (Europe/Amsterdam), and those that are open"
+
     def as_json(self) -> dict[str, Any]:
         """Write the plan for the runs table."""
         return {

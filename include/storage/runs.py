@@ -10,6 +10,7 @@ write is guarded by what the database knows of the record): it keeps two runs fr
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 20
 MISSED_DAYS = 35
@@ -154,7 +157,10 @@ def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
     with engine.connect() as connection:
         row = connection.execute(_FIND_RUN, {"of_dag": dag_id, "of_run_id": run_id}).one_or_none()
     if row is None:
-        raise InvariantError("The run is not known: its first task did not note it.", detail=f"{dag_id} {run_id}")
+        raise InvariantError(
+            "The run is not known: its first task did not note it. Clear the whole run, its first task too.",
+            detail=f"{dag_id} {run_id}",
+        )
     return Run(row.id, row.link, row.direction, row.dag_id, row.run_id, row.dry_run, row.plan)
 
 
@@ -181,6 +187,7 @@ def working(
         RunBusyError: Another run held it for `wait_seconds`, or the same task was at work so long.
     """
     deadline = time.monotonic() + wait_seconds
+    told = None
     while (owner := _try_claim(engine, run)) is not None:
         if time.monotonic() >= deadline:
             raise RunBusyError(
@@ -188,6 +195,11 @@ def working(
                 detail=f"{owner} had the lock for {wait_seconds:.0f} s",
                 system="database",
             )
+        if owner != told:
+            log.info(
+                "Waiting for run %s of %s (%s), %.0f seconds at most", owner, run.link, run.direction, wait_seconds
+            )
+            told = owner
         sleep(_POLL_SECONDS)
     with engine.connect() as connection:
         holder = connection.execution_options(isolation_level="AUTOCOMMIT")

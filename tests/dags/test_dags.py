@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -57,6 +58,15 @@ def test_every_field_of_the_form_says_what_it_is_for(dag: DAG) -> None:
         field = dag.params.get_param(name)
         assert field.schema["title"], name
         assert field.description, name
+
+
+@pytest.mark.parametrize("dag_id", [*GOOD_IDS, CLEANER])
+def test_a_parameter_that_it_does_not_have_is_refused_before_anything_is_done(dag_id: str, bag: DagBag) -> None:
+    dag = bag.dags[dag_id]
+    [first] = [task for task in dag.tasks if not task.upstream_list]
+    context: Any = {"run_id": "r", "params": {}, "dag_run": SimpleNamespace(conf={"dryrun": True})}
+    with pytest.raises(AirflowFailException, match=r"no parameter 'dryrun'; known: .*(dry_run|from_date)"):
+        first.execute(context)  # type: ignore[union-attr]
 
 
 def test_the_page_says_what_to_do_when_it_is_red(dag: DAG) -> None:

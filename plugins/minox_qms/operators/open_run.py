@@ -11,6 +11,7 @@ from include.storage.couple import insist_on_couple
 from include.storage.migrate import migrate
 from include.storage.previews import forget_previews
 from include.storage.runs import covered_until, open_run
+from minox_qms.operators.asked import asked
 from minox_qms.operators.link import LinkOperator
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class OpenRunOperator(LinkOperator):
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:
         """Note the run."""
+        params = asked(context, self.dag.params)
         migrate(self.engine)
         plan = self._plan(context)
         return open_run(
@@ -37,7 +39,7 @@ class OpenRunOperator(LinkOperator):
             dag_id=self.dag_id,
             run_id=str(context["run_id"]),
             plan=plan.as_json(),
-            dry_run=bool(context["params"].get("dry_run")),
+            dry_run=bool(params.get("dry_run")),
         )
 
     def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:

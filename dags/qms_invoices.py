@@ -32,7 +32,7 @@ interval, and every earlier invoice that is still open. To take a range of invoi
 
 | red task | what to do |
 |---|---|
-| `open_run` | The range was wrong (the message says how), or another run of this link is at work. |
+| `open_run` | The range or a parameter was wrong (the message says how), or another run of this link is at work. |
 | `stage` | QMS cannot be reached or refuses us; the next run makes up for the interval by itself. |
 | `check` | What QMS sent looks wrong as a whole: the message names the expectation. Nothing was booked. |
 | `book` | Minox could not be reached for some invoices (the next run goes on), or a setting is wrong: it is named. |

@@ -32,7 +32,7 @@ are skipped.
 
 | red task | what to do |
 |---|---|
-| `open_run` | Another run is at work, or the database is away: the next run goes on. Or a parameter was wrong: it is named. |
+| `open_run` | Another run is at work, or the database is away: the next one goes on. A wrong parameter is named. |
 | `….stage` | Minox cannot be reached or refuses us; "connect again" in the message means just that. |
 | `….check` | The batch looks wrong as a whole: the message names the expectation. Nothing of the entity was loaded. |
 | `….load` | QMS could not be reached for some records; they are tried again by the next run. |

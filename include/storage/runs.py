@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from include.errors import InvariantError, TransientError
+from include.errors import InvariantError, RunNotBegunError, TransientError
 from include.storage.engine import ask
 from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
 
@@ -152,13 +152,13 @@ def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
     """Return the run of a DAG run.
 
     Raises:
-        InvariantError: Its first task has not noted it.
+        RunNotBegunError: Its first task has not noted it.
     """
     with engine.connect() as connection:
         row = connection.execute(_FIND_RUN, {"of_dag": dag_id, "of_run_id": run_id}).one_or_none()
     if row is None:
-        raise InvariantError(
-            "The run is not known: its first task did not note it. Clear the whole run, its first task too.",
+        raise RunNotBegunError(
+            "This run did not begin: its first task says why. To do it again, clear the whole run, that task too.",
             detail=f"{dag_id} {run_id}",
         )
     return Run(row.id, row.link, row.direction, row.dag_id, row.run_id, row.dry_run, row.plan)

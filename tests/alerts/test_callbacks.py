@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,6 +283,21 @@ def test_a_run_that_dies_after_a_setting_was_wrong_is_told_of(airflow: Airflow) 
     killed = airflow.begin("qms_invoices")
     run_fails(airflow.bag, killed.dag_id, killed.run_id)
     assert [kind for _, kind, _ in airflow.office.incidents()] == ["setup", "failed"]
+
+
+def test_a_run_that_was_asked_wrongly_is_one_alert_and_no_setting(airflow: Airflow) -> None:
+    dag = airflow.dag("qms_invoices")
+    asked = {"from_date": "2026-03-01"}
+    dag_run = SimpleNamespace(conf=asked, run_after=None, run_type="manual")
+    context: Any = {"run_id": "typed in", "params": asked, "dag_run": dag_run}
+    for task_id in ("open_run", "attach_pdfs", "close_run"):
+        with pytest.raises(AirflowFailException) as raised:
+            dag.get_task(task_id).execute(context)
+        task_fails(dag, "typed in", task_id, raised.value)
+    run_fails(airflow.bag, dag.dag_id, "typed in")
+    assert airflow.office.incidents() == [("qms_to_minox", "failed", "")]
+    (text,) = airflow.office.mail.texts()
+    assert "A range of invoice dates needs both from_date and to_date." in text
 
 
 def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:

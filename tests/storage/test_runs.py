@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.errors import InvariantError
+from include.errors import InvariantError, RunNotBegunError
 from include.storage import runs
 from include.storage.outcomes import Outcome, finish_entity, note_extracted, note_outcomes
 from include.storage.runs import (
@@ -81,8 +81,8 @@ def test_the_same_run_is_found_again(database: sa.Engine) -> None:
     assert find_run(database, run.dag_id, run.run_id).plan == {"start": "2026-01-30T07:00:00+00:00"}
 
 
-def test_a_run_that_nobody_noted_is_a_bug(database: sa.Engine) -> None:
-    with pytest.raises(InvariantError, match=r"did not note it\. Clear the whole run"):
+def test_a_run_that_nobody_noted_did_not_begin(database: sa.Engine) -> None:
+    with pytest.raises(RunNotBegunError, match="did not begin"):
         find_run(database, "dag", "never")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigurationError
+from include.errors import AskedWronglyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,12 +20,12 @@ def asked(context: Mapping[str, Any], known: Collection[str]) -> Mapping[str, An
         known: Names of the DAG's parameters.
 
     Raises:
-        ConfigurationError: The run was given another one.
+        AskedWronglyError: The run was given another one.
     """
     given = getattr(context.get("dag_run"), "conf", None) or {}
     unknown = sorted(set(given).difference(known))
     if unknown:
         names = ", ".join(repr(one) for one in unknown)
-        raise ConfigurationError(f"A run has no parameter {names}; known: {', '.join(sorted(known))}.")
+        raise AskedWronglyError(f"A run has no parameter {names}; known: {', '.join(sorted(known))}.")
     params: Mapping[str, Any] = context["params"]
     return params

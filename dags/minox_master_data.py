@@ -32,7 +32,7 @@ are skipped.
 
 | red task | what to do |
 |---|---|
-| `open_run` | Another run of this link is at work, or the database cannot be reached: the next run goes on by itself. |
+| `open_run` | Another run is at work, or the database is away: the next one goes on. A wrong parameter is named. |
 | `….stage` | Minox cannot be reached or refuses us; "connect again" in the message means just that. |
 | `….check` | The batch looks wrong as a whole: the message names the expectation. Nothing of the entity was loaded. |
 | `….load` | QMS could not be reached for some records; they are tried again by the next run. |
@@ -53,6 +53,7 @@ def build(link: LinkSettings) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["minox-qms", "master-data", link.name],
+        description=f"{link.name}: master data of Minox to QMS",
         doc_md=DOC.format(
             link=link.name,
             tenant=link.minox.tenant_id,

@@ -33,6 +33,7 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=False,
     tags=["minox-qms", "maintenance"],
+    description="All links: deletes what is older than their settings keep",
     doc_md=DOC,
     default_args={
         "owner": "minox-qms",

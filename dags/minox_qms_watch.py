@@ -39,6 +39,7 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=False,
     tags=["minox-qms", "alerts"],
+    description="All links: finds silence, killed runs, refused access and files that are not valid",
     doc_md=DOC,
     default_args={"owner": "minox-qms", "retries": 0, "execution_timeout": dt.timedelta(minutes=4)},
 ) as dag:

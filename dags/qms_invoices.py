@@ -14,7 +14,7 @@ from minox_qms.operators.check_staged import CheckStagedOperator
 from minox_qms.operators.close_run import CloseRunOperator
 from minox_qms.operators.open_run import OpenRunOperator
 from minox_qms.operators.stage_invoices import StageInvoicesOperator
-from minox_qms.wiring import START, build_dags, default_args, dry_run_param, timetable
+from minox_qms.wiring import START, build_dags, date_param, default_args, dry_run_param, timetable
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
@@ -32,7 +32,7 @@ interval, and every earlier invoice that is still open. To take a range of invoi
 
 | red task | what to do |
 |---|---|
-| `open_run` | The range was wrong (the message says how), or another run of this link is at work. |
+| `open_run` | The range or a parameter was wrong (the message says how), or another run of this link is at work. |
 | `stage` | QMS cannot be reached or refuses us; the next run makes up for the interval by itself. |
 | `check` | What QMS sent looks wrong as a whole: the message names the expectation. Nothing was booked. |
 | `book` | Minox could not be reached for some invoices (the next run goes on), or a setting is wrong: it is named. |
@@ -54,6 +54,7 @@ def build(link: LinkSettings) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["minox-qms", "invoices", link.name],
+        description=f"{link.name}: processed invoices of QMS to Minox, each booked once",
         doc_md=DOC.format(
             link=link.name,
             tenant=link.minox.tenant_id,
@@ -64,8 +65,8 @@ def build(link: LinkSettings) -> DAG:
         default_args=default_args(),
         on_failure_callback=run_failed,
         params={
-            "from_date": _date("From", "First invoice date of a range; leave empty for the run's own interval."),
-            "to_date": _date("To", "Last invoice date of the range, inclusive."),
+            "from_date": date_param("From", "First invoice date of a range; leave empty for the run's own interval."),
+            "to_date": date_param("To", "Last invoice date of the range, inclusive."),
             "dry_run": dry_run_param(),
             "interval_start": _instant("Interval start", "For an interval by hand: its first instant, with zone."),
             "interval_end": _instant("Interval end", "First instant after the interval."),
@@ -79,11 +80,6 @@ def build(link: LinkSettings) -> DAG:
         closed = CloseRunOperator(task_id="close_run", entities=["invoices"], trigger_rule="all_done", **common)
         opened >> stage >> check >> book >> pdfs >> closed
     return dag
-
-
-def _date(title: str, description: str) -> Param:
-    """A date with a picker, that may be left empty."""
-    return Param(default=None, type=["null", "string"], format="date", title=title, description=description)
 
 
 def _instant(title: str, description: str) -> Param:

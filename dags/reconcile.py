@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from minox_qms.alerts.callbacks import run_failed
 from minox_qms.operators.open_reconciliation import OpenReconciliationOperator
 from minox_qms.operators.reconcile import ReconcileOperator
-from minox_qms.wiring import START, build_dags, default_args, timetable
+from minox_qms.wiring import START, build_dags, date_param, default_args, timetable
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
@@ -45,12 +45,13 @@ def build(link: LinkSettings) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["minox-qms", "reconciliation", link.name],
+        description=f"{link.name}: QMS, ledger and Minox compared to the cent",
         doc_md=DOC.format(link=link.name, days=link.bookings.sweep_days),
         default_args=default_args(),
         on_failure_callback=run_failed,
         params={
-            "from_date": Param(default=None, type=["null", "string"], format="date", title="From"),
-            "to_date": Param(default=None, type=["null", "string"], format="date", title="To"),
+            "from_date": date_param("From", "First invoice date of a range; leave empty for the last days."),
+            "to_date": date_param("To", "Last invoice date of the range, inclusive."),
         },
     ) as dag:
         OpenReconciliationOperator(task_id="open_run", **common) >> ReconcileOperator(task_id="reconcile", **common)

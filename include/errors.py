@@ -53,6 +53,10 @@ class ConfigurationError(ConnectorError):
     """Settings, rights or set-up are wrong: the run stops, and no record is blamed for it."""
 
 
+class AskedWronglyError(ConfigurationError):
+    """What this one run was asked makes no sense (its range, its parameters); the next run is not concerned."""
+
+
 class AccessError(ConfigurationError):
     """A 401 that a fresh token does not cure, a 403, or a 404 on a whole list (spec, section 4)."""
 
@@ -105,6 +109,10 @@ class LateAnswerError(UnknownOutcomeError):
 
 class KnownEndError(ConnectorError):
     """What a run came to is known, and not good: to do the task again would find the same."""
+
+
+class RunNotBegunError(KnownEndError):
+    """A run is not known: its first task failed before it could note it, or was not done."""
 
 
 class InvariantError(ConnectorError):

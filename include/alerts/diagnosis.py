@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from include.alerts.incident import FAILED, GRANT, HELD, SETUP, Trouble
-from include.errors import BatchHeldError, ConfigurationError, ConnectorError, GrantRefusedError
+from include.errors import (
+    AskedWronglyError,
+    BatchHeldError,
+    ConfigurationError,
+    ConnectorError,
+    GrantRefusedError,
+    RunNotBegunError,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -58,8 +65,11 @@ def trouble_of_error(error: BaseException | str | None, task_id: str, connection
         return Trouble(HELD, ours.message, ours.detail, task_id=task_id)
     if task_id.rpartition(".")[2] == CLOSING_TASK or error is None:
         return None
+    if isinstance(ours, RunNotBegunError):  # the first task has said why, unless it was killed
+        return Trouble(FAILED, ours.message, ours.detail, task_id=task_id, is_summary=True)
     if ours is not None:
-        kind = SETUP if isinstance(ours, ConfigurationError) else FAILED
+        lasts = isinstance(ours, ConfigurationError) and not isinstance(ours, AskedWronglyError)
+        kind = SETUP if lasts else FAILED
         return Trouble(kind, ours.message, " ".join(part for part in (ours.place, ours.detail) if part), "", task_id)
     name = error if isinstance(error, str) else type(error).__name__
     return Trouble(FAILED, UNEXPECTED, f"{name}; the log of the task says where", task_id=task_id)

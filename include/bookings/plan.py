@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from include.errors import ConfigurationError
+from include.errors import AskedWronglyError
 
 LOCAL = ZoneInfo("Europe/Amsterdam")
 
@@ -48,6 +48,15 @@ class Plan:
                 joined.append((start, end))
         return joined
 
+    @property
+    def in_words(self) -> str:
+        """Which invoices it takes, for the log."""
+        if self.from_date is not None:
+            return f"with an invoice date of {self.from_date} to {self.to_date}"
+        periods = ((start.astimezone(LOCAL), end.astimezone(LOCAL)) for start, end in self.intervals)
+        said = ", ".join(f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S}" for start, end in periods)
+        return f"processed in {said} (Europe/Amsterdam), and those that are open"
+
     def as_json(self) -> dict[str, Any]:
         """Write the plan for the runs table."""
         return {
@@ -87,17 +96,17 @@ def make_plan(
         to_date: Last invoice date of a range.
 
     Raises:
-        ConfigurationError: Only one end of the range is given, a date is no date, or an end lies before its start.
+        AskedWronglyError: Only one end of the range is given, a date is no date, or an end lies before its start.
     """
     first, last = (_date(name, value) for name, value in (("from_date", from_date), ("to_date", to_date)))
     if (first is None) != (last is None):
-        raise ConfigurationError("A range of invoice dates needs both from_date and to_date.")
+        raise AskedWronglyError("A range of invoice dates needs both from_date and to_date.")
     if first is not None and last is not None and first > last:
-        raise ConfigurationError(f"The range is the wrong way round: from_date {first} lies after to_date {last}.")
+        raise AskedWronglyError(f"The range is the wrong way round: from_date {first} lies after to_date {last}.")
     if start.tzinfo is None or end.tzinfo is None:
-        raise ConfigurationError("The interval needs a time zone, e.g. 2026-01-31T07:00:00+01:00.")
+        raise AskedWronglyError("The interval needs a time zone, e.g. 2026-01-31T07:00:00+01:00.")
     if start > end:
-        raise ConfigurationError(f"The interval is the wrong way round: {start} lies after {end}.")
+        raise AskedWronglyError(f"The interval is the wrong way round: {start} lies after {end}.")
     return Plan(start.astimezone(dt.UTC), end.astimezone(dt.UTC), first, last)
 
 
@@ -114,4 +123,4 @@ def _date(name: str, value: str | dt.date | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(value.strip()[:10])
     except ValueError as error:
-        raise ConfigurationError(f"{name} {value!r} is not a date: write it as 2026-01-31.") from error
+        raise AskedWronglyError(f"{name} {value!r} is not a date: write it as 2026-01-31.") from error

@@ -200,11 +200,12 @@ class _Validator:
         logging.getLogger("great_expectations").setLevel(logging.WARNING)
         # The import takes seconds: only those who check pay them.
         import great_expectations as gx  # noqa: PLC0415
-        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+        from great_expectations.data_context.types import base  # noqa: PLC0415
 
+        base.logger.setLevel(logging.WARNING)  # it sets its own, and tells of a directory that it makes and takes away
         self._rules = rules
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        context.variables.progress_bars = base.ProgressBarsConfig(globally=False, metric_calculations=False)
         asset = context.data_sources.add_pandas("staging").add_dataframe_asset(name)
         self._definition = asset.add_batch_definition_whole_dataframe("chunk")
         self._suite = gx.ExpectationSuite(name=name)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from include.alerts.diagnosis import RunFacts
-from include.alerts.incident import Incident
+from include.alerts.incident import HELD, SETUP, Incident
 from include.storage.tables import alert_incident, oauth_grant, sync_run, sync_run_entity
 
 if TYPE_CHECKING:
@@ -79,14 +79,26 @@ def meet(
 
 
 def _met_by(connection: sa.Connection, link: str, direction: str, place: Place) -> bool:
-    """Note that a run ended badly that met something before; tells whether it did."""
+    """Note that a run ended badly that met something before; tells whether it did.
+
+    Airflow's word on a run may come after the next run has met the same: the incident names that one by then.
+    """
+    began = sa.select(sync_run.c.started_at).where(sync_run.c.dag_id == place.dag_id, sync_run.c.run_id == place.run_id)
+    by_it = sa.and_(
+        alert_incident.c.direction.in_((direction, "")),
+        alert_incident.c.dag_id == place.dag_id,
+        alert_incident.c.run_id == place.run_id,
+    )
+    since_it_began = sa.and_(
+        alert_incident.c.direction == direction,
+        alert_incident.c.kind.in_((SETUP, HELD)),
+        alert_incident.c.last_seen >= began.scalar_subquery(),
+    )
     touched = connection.execute(
         sa.update(alert_incident)
         .where(
             alert_incident.c.link == link,
-            alert_incident.c.direction.in_((direction, "")),
-            alert_incident.c.dag_id == place.dag_id,
-            alert_incident.c.run_id == place.run_id,
+            sa.or_(by_it, since_it_began),
             alert_incident.c.resolved_at.is_(None),
         )
         .values(last_seen=sa.func.clock_timestamp())

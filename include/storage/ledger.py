@@ -188,6 +188,13 @@ def sending(connection: sa.Connection, link: str) -> list[LedgerRow]:
     return [LedgerRow(*row) for row in rows]
 
 
+def has_booked(connection: sa.Connection, run: Run, *, since: dt.datetime) -> bool:
+    """Tell whether a run has booked an invoice since a moment: since it began to read, when it is cleared."""
+    lately = (booking.c.link == run.link, booking.c.updated_at >= since)  # what there is an index of
+    mine = (*lately, booking.c.booked_run == run.id, booking.c.booked_at >= since)
+    return bool(connection.scalar(sa.select(sa.exists().where(*mine))))
+
+
 def due_pdfs(connection: sa.Connection, link: str, retry_after_minutes: Decimal) -> list[DuePdf]:
     """Booked invoices whose PDF is to be attached; one that Minox refused waits for the retry rule.
 

@@ -10,6 +10,7 @@ write is guarded by what the database knows of the record): it keeps two runs fr
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from include.errors import InvariantError, TransientError
+from include.errors import InvariantError, RunNotBegunError, TransientError
 from include.storage.engine import ask
 from include.storage.tables import key_set, run_claim, sync_outcome, sync_outcome_set, sync_run, sync_run_entity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 20
 MISSED_DAYS = 35
@@ -149,12 +152,15 @@ def find_run(engine: sa.Engine, dag_id: str, run_id: str) -> Run:
     """Return the run of a DAG run.
 
     Raises:
-        InvariantError: Its first task has not noted it.
+        RunNotBegunError: Its first task has not noted it.
     """
     with engine.connect() as connection:
         row = connection.execute(_FIND_RUN, {"of_dag": dag_id, "of_run_id": run_id}).one_or_none()
     if row is None:
-        raise InvariantError("The run is not known: its first task did not note it.", detail=f"{dag_id} {run_id}")
+        raise RunNotBegunError(
+            "This run did not begin: its first task says why. To do it again, clear the whole run, that task too.",
+            detail=f"{dag_id} {run_id}",
+        )
     return Run(row.id, row.link, row.direction, row.dag_id, row.run_id, row.dry_run, row.plan)
 
 
@@ -181,6 +187,7 @@ def working(
         RunBusyError: Another run held it for `wait_seconds`, or the same task was at work so long.
     """
     deadline = time.monotonic() + wait_seconds
+    told = None
     while (owner := _try_claim(engine, run)) is not None:
         if time.monotonic() >= deadline:
             raise RunBusyError(
@@ -188,6 +195,11 @@ def working(
                 detail=f"{owner} had the lock for {wait_seconds:.0f} s",
                 system="database",
             )
+        if owner != told:
+            log.info(
+                "Waiting for run %s of %s (%s), %.0f seconds at most", owner, run.link, run.direction, wait_seconds
+            )
+            told = owner
         sleep(_POLL_SECONDS)
     with engine.connect() as connection:
         holder = connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -6,7 +6,7 @@ from typing import Any
 
 REFRESH_TOKEN = {
     "label": "First refresh token",
-    "description": "For set-up without a browser; used once, when no grant is stored yet.",
+    "description": "For set-up without a browser; used once: when nothing is connected yet, or access was withdrawn.",
     "schema": {"type": ["string", "null"], "format": "password"},
 }
 SCOPE = {
@@ -30,6 +30,15 @@ ADMINISTRATION = _tested("Administration", "Administration number (administratie
 COMPANY = _tested("Company", "CompanyId of the coupled company.")
 
 
+def _named(example: str) -> dict[str, Any]:
+    """What the standard fields of a form are called; Airflow reads it here only, and asks no hook."""
+    return {
+        "hidden-fields": ["schema"],
+        "relabeling": {"login": "Client id", "password": "Client secret"},
+        "placeholders": {"host": example},
+    }
+
+
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider to Airflow (called by its providers manager).
 
@@ -45,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "minox",
                 "hook-class-name": "minox_qms.hooks.minox.MinoxHook",
                 "hook-name": "Minox",
+                "ui-field-behaviour": _named("https://app.minox.nl"),
                 "conn-fields": {
                     "tenant_id": TENANT,
                     "administration_id": ADMINISTRATION,
@@ -56,6 +66,7 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "qms",
                 "hook-class-name": "minox_qms.hooks.qms.QmsHook",
                 "hook-name": "QicsMilestones (QMS)",
+                "ui-field-behaviour": _named("https://qicsmilestones.qics.nl"),
                 "conn-fields": {"company_id": COMPANY, "refresh_token": REFRESH_TOKEN},
             },
         ],

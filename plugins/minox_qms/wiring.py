@@ -62,6 +62,11 @@ def dry_run_param() -> Param:
     )
 
 
+def date_param(title: str, description: str) -> Param:
+    """A date with a picker, that may be left empty."""
+    return Param(default=None, type=["null", "string"], format="date", title=title, description=description)
+
+
 def build_dags(build: Callable[[LinkSettings], DAG], prefix: str) -> dict[str, DAG]:
     """Build a DAG per link; a link whose file is not valid gets one that says so when it runs.
 
@@ -79,7 +84,7 @@ def build_dags(build: Callable[[LinkSettings], DAG], prefix: str) -> dict[str, D
         try:
             dag = build(load_link(path))
         except ConfigurationError as error:
-            dag = _refusing(f"{prefix}__{path.stem}", error)
+            dag = _refusing(f"{prefix}__{path.stem}", path.stem, error)
         dags[dag.dag_id] = dag
     return dags
 
@@ -89,14 +94,15 @@ def _wanted(files: list[Path], prefix: str, dag_id: str | None) -> list[Path]:
     return [path for path in files if dag_id in {None, f"{prefix}__{path.stem}"}]
 
 
-def _refusing(dag_id: str, error: ConfigurationError) -> DAG:
+def _refusing(dag_id: str, link: str, error: ConfigurationError) -> DAG:
     """A DAG that fails with what is wrong with the link's file."""
     with DAG(
         dag_id,
         schedule=timetable(),
         start_date=START,
         catchup=False,
-        tags=["minox-qms", "broken-link"],
+        tags=["minox-qms", "broken-link", link],
+        description=f"{link}: its file is not valid",
         doc_md=f"# This link's file is not valid\n\n{error}\n\nMend the file; this DAG becomes the real one by itself.",
         default_args=default_args(),
         on_failure_callback=run_failed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,6 +265,39 @@ def test_a_setting_that_is_wrong_is_one_alert_that_says_who_has_to_act(airflow: 
     run = airflow.begin("qms_invoices")
     after_run(office.database, _settings(office), run, good=True)
     assert office.incidents() == []
+
+
+def test_airflow_s_word_on_a_run_may_come_when_the_next_one_has_met_the_same(airflow: Airflow) -> None:
+    error = fatal(ConfigurationError("Minox has no journal VRK.", system="minox"))
+    first = airflow.begin("qms_invoices")
+    airflow.task(first, "book", error)
+    close_run(airflow.office.database, first, good=False, message="invoices: Minox has no journal VRK.")
+    airflow.task(airflow.begin("qms_invoices"), "book", error)
+    run_fails(airflow.bag, first.dag_id, first.run_id)
+    assert airflow.office.incidents() == [("qms_to_minox", "setup", "")]
+    assert len(airflow.office.mail.mails) == 1
+
+
+def test_a_run_that_dies_after_a_setting_was_wrong_is_told_of(airflow: Airflow) -> None:
+    airflow.task(airflow.begin("qms_invoices"), "book", fatal(ConfigurationError("Minox has no journal VRK.")))
+    killed = airflow.begin("qms_invoices")
+    run_fails(airflow.bag, killed.dag_id, killed.run_id)
+    assert [kind for _, kind, _ in airflow.office.incidents()] == ["setup", "failed"]
+
+
+def test_a_run_that_was_asked_wrongly_is_one_alert_and_no_setting(airflow: Airflow) -> None:
+    dag = airflow.dag("qms_invoices")
+    asked = {"from_date": "2026-03-01"}
+    dag_run = SimpleNamespace(conf=asked, run_after=None, run_type="manual")
+    context: Any = {"run_id": "typed in", "params": asked, "dag_run": dag_run}
+    for task_id in ("open_run", "attach_pdfs", "close_run"):
+        with pytest.raises(AirflowFailException) as raised:
+            dag.get_task(task_id).execute(context)
+        task_fails(dag, "typed in", task_id, raised.value)
+    run_fails(airflow.bag, dag.dag_id, "typed in")
+    assert airflow.office.incidents() == [("qms_to_minox", "failed", "")]
+    (text,) = airflow.office.mail.texts()
+    assert "A range of invoice dates needs both from_date and to_date." in text
 
 
 def test_a_dry_run_alerts_nobody(airflow: Airflow) -> None:

@@ -164,6 +164,9 @@ def test_assets_tell_of_customers_and_invoices(master_data: Ended, run: Any, wor
     assert {name.rpartition(".")[2] for _, name in inputs} == {
         "staging_invoices", "staging_invoice_totals", "staging_invoice_lines",
     }  # fmt: skip
+    again = run("qms_invoices__test", **WHOLE_YEAR)
+    assert (again.state, again.tasks["book"]) == ("success", "success")
+    assert again.events == booked.events  # it has met what was booked before, and booked nothing
 
 
 def test_a_run_over_unchanged_data_skips_what_has_nothing_to_do(

@@ -391,3 +391,4 @@ def test_nothing_of_the_records_is_logged(caplog: pytest.LogCaptureFixture) -> N
         checked("customers", {"id": 1, "addresses": [{"address_type": "postal", "name": "", "city": "Geheimstad"}]})
     assert "Geheimstad" not in caplog.text
     assert "Skipping registering" not in caplog.text
+    assert "ephemeral docs site" not in caplog.text

@@ -36,6 +36,19 @@ def test_a_run_that_fails_prints_its_result_alone_on_standard_output(
     assert told["state"] == "failed"
     assert set(told["outcomes"]) == {"payment_terms", "cost_centers", "customers"}
     assert "may be wrong" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_that_fails_does_not_say_that_there_is_nothing_to_do(
+    tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*COMMAND[:-1], "--dry-run"]
+    with a_world(tmp_path, database, monkeypatch, "demo"):
+        key = {"MINOX_QMS_FERNET_KEY": "abc"}
+        done = subprocess.run(command, env=os.environ | key, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "MINOX_QMS_FERNET_KEY is not a Fernet key" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_without_its_database_ends_with_a_sentence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -43,6 +44,29 @@ def test_every_link_has_its_dags_and_no_file_fails(bag: DagBag) -> None:
 def test_tags_say_what_and_which_link(dag: DAG) -> None:
     prefix, link = dag.dag_id.split("__")
     assert dag.tags == {"minox-qms", TAGS[prefix], link}
+
+
+def test_every_dag_has_one_line_on_what_it_does(bag: DagBag) -> None:
+    for dag_id, dag in bag.dags.items():
+        assert dag.description is not None, dag_id
+        assert "\n" not in dag.description
+        assert (dag_id.split("__")[1] if "__" in dag_id else "All links") in dag.description
+
+
+def test_every_field_of_the_form_says_what_it_is_for(dag: DAG) -> None:
+    for name in dag.params:
+        field = dag.params.get_param(name)
+        assert field.schema["title"], name
+        assert field.description, name
+
+
+@pytest.mark.parametrize("dag_id", [*GOOD_IDS, CLEANER])
+def test_a_parameter_that_it_does_not_have_is_refused_before_anything_is_done(dag_id: str, bag: DagBag) -> None:
+    dag = bag.dags[dag_id]
+    [first] = [task for task in dag.tasks if not task.upstream_list]
+    context: Any = {"run_id": "r", "params": {}, "dag_run": SimpleNamespace(conf={"dryrun": True})}
+    with pytest.raises(AirflowFailException, match=r"no parameter 'dryrun'; known: .*(dry_run|from_date)"):
+        first.execute(context)  # type: ignore[union-attr]
 
 
 def test_the_page_says_what_to_do_when_it_is_red(dag: DAG) -> None:
@@ -177,7 +201,7 @@ def test_a_broken_link_has_a_dag_that_says_what_is_wrong(dag_id: str, said: str,
     dag = bag.dags[dag_id]
     assert dag.doc_md is not None
     assert said in dag.doc_md
-    assert "broken-link" in dag.tags
+    assert dag.tags == {"minox-qms", "broken-link", dag_id.split("__")[1]}
     assert [task.task_id for task in dag.tasks] == ["refuse"]
     assert dag.get_task("refuse").retries == 0
     with pytest.raises(AirflowFailException, match=said):

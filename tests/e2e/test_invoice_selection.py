@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -283,6 +284,21 @@ def test_a_range_that_makes_no_sense_is_refused_before_anything_is_read(
     assert words in str(ran.tasks["open_run"])
     assert isinstance(ran.tasks["open_run"].__cause__, ConfigurationError)  # type: ignore[union-attr]
     assert world.qms.requests() == world.minox.requests() == []
+
+
+def test_the_log_says_which_invoices_a_run_takes_and_how_many_it_posts(
+    world: BookingWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world.add(invoice(1), invoice(2))
+    world.run_invoices(dates=("2026-03-01", "2026-03-31"))
+    world.run_invoices(interval=("2026-03-02T10:00:00Z", "2026-03-02T11:15:00Z"))
+    said = [one.getMessage() for one in caplog.records]
+    assert "Taking the invoices with an invoice date of 2026-03-01 to 2026-03-31" in said
+    interval = "2026-03-02 11:00:00 to 2026-03-02 12:15:00 (Europe/Amsterdam)"
+    assert f"Taking the invoices processed in {interval}, and those that are open" in said
+    assert "2 invoices are staged" in said
+    assert "Of 2 invoices 2 are to be posted" in said
 
 
 # -- the sweep ---------------------------------------------------------------------------------------------------------

@@ -338,9 +338,7 @@ def test_a_connection_that_does_not_work_says_so(
         assert wanted in text
 
 
-def test_the_connection_form() -> None:
-    behaviour = MinoxHook.get_ui_field_behaviour()
-    assert behaviour["relabeling"] == {"login": "Client id", "password": "Client secret"}
+def test_the_names_of_the_connection() -> None:
     assert (MinoxHook.conn_type, MinoxHook.conn_name_attr, MinoxHook.default_conn_name) == (
         "minox",
         "conn_id",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 import pytest
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.providers_manager import ProvidersManager
 
 from minox_qms.hooks.minox import MinoxHook
@@ -23,3 +24,16 @@ def test_airflow_registers_the_connection_type(conn_type: str, hook: type) -> No
     assert info is not None
     assert info.hook_class_name == f"{hook.__module__}.{hook.__name__}"
     assert info.connection_type == conn_type
+
+
+@pytest.mark.parametrize(("conn_type", "example"), [("minox", "app.minox.nl"), ("qms", "qicsmilestones.qics.nl")])
+def test_the_form_of_airflow_calls_the_fields_what_they_are(conn_type: str, example: str) -> None:
+    form = next(one for one in HookMetaService.hook_meta_data() if one.connection_type == conn_type).standard_fields
+    assert form is not None
+    assert form.login is not None
+    assert form.password is not None
+    assert form.url_schema is not None
+    assert form.host is not None
+    assert (form.login.title, form.password.title) == ("Client id", "Client secret")
+    assert form.url_schema.hidden
+    assert form.host.placeholder == f"https://{example}"

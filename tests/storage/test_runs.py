@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from include.errors import InvariantError
+from include.errors import InvariantError, RunNotBegunError
 from include.storage import runs
 from include.storage.outcomes import Outcome, finish_entity, note_extracted, note_outcomes
 from include.storage.runs import (
@@ -80,12 +81,13 @@ def test_the_same_run_is_found_again(database: sa.Engine) -> None:
     assert find_run(database, run.dag_id, run.run_id).plan == {"start": "2026-01-30T07:00:00+00:00"}
 
 
-def test_a_run_that_nobody_noted_is_a_bug(database: sa.Engine) -> None:
-    with pytest.raises(InvariantError, match="did not note it"):
+def test_a_run_that_nobody_noted_did_not_begin(database: sa.Engine) -> None:
+    with pytest.raises(RunNotBegunError, match="did not begin"):
         find_run(database, "dag", "never")
 
 
-def test_two_runs_at_once_wait_for_each_other(database: sa.Engine) -> None:
+def test_two_runs_at_once_wait_for_each_other(database: sa.Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     link = new_link()
     first, second = new_run(database, link), new_run(database, link)
     order: list[str] = []
@@ -105,6 +107,8 @@ def test_two_runs_at_once_wait_for_each_other(database: sa.Engine) -> None:
         order.append("second works")
     thread.join()
     assert order == ["first is done", "second works"]
+    waiting = f"Waiting for run {first.run_id} of {link} (minox_to_qms), 120 seconds at most"
+    assert [one.getMessage() for one in caplog.records if one.name == runs.__name__] == [waiting]
     assert _owner(database, second) == second.id
 
 

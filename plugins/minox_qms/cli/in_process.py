@@ -66,6 +66,7 @@ def _airflow(level: str | None) -> Iterator[Path | None]:
     os.environ["MINOX_QMS_TASK_RETRIES"] = "0"  # a run in process would sleep through the delays
     if level is not None:
         os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", level)
+        os.environ.setdefault("AIRFLOW__LOGGING__NAMESPACE_LEVELS", "task=CRITICAL")  # Airflow's own tracebacks
     home = Path(os.environ.get("AIRFLOW_HOME") or state_directory() / "no-airflow")
     is_set_up = any((home / name).exists() for name in ("airflow.cfg", "airflow.db"))
     if is_set_up or os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):

@@ -32,11 +32,11 @@ def report_run(dag_id: str, run_id: str, settings: LinkSettings, *, as_json: boo
             sa.select(sync_run.c.state, sync_run.c.message).where(sync_run.c.id == run.id)
         ).one()
         previews = previews_of(connection, run) if run.dry_run else []
-    if run.dry_run:
+    if run.dry_run and (previews or as_json or state == "good"):  # one that failed may have come to nothing
         from minox_qms.cli.preview import print_preview  # noqa: PLC0415 - only for dry runs
 
         print_preview(previews, settings, as_json)
-    else:
+    elif not run.dry_run:
         _print_counts(run.link, dag_id, run_id, count_outcomes(database, run), state, as_json=as_json)
     if state != "good":
         typer.echo(f"minox-qms: the run ended {state}: {message or 'see the log (--verbose)'}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -164,16 +164,3 @@ class SystemHook(BaseHook, ABC):
     @abstractmethod
     def probe(self) -> str:
         """Make one small request; return a sentence on what it found."""
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Name the fields of Airflow's connection form."""
-        example = {"minox": "https://app.minox.nl", "qms": "https://qicsmilestones.qics.nl"}[cls.system]
-        return {
-            "hidden_fields": ["schema"],
-            "relabeling": {"login": "Client id", "password": "Client secret"},
-            "placeholders": {
-                "host": example,
-                "extra": '{"refresh_token": "only to begin with, when you do not connect on the Sync page"}',
-            },
-        }

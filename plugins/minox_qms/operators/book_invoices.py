@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import Plan
+from include.storage import ledger
+from include.storage.outcomes import read_at
 from include.storage.runs import count_outcomes
 from minox_qms.assets import tell_change
 from minox_qms.lineage import BATCHES, INVOICE_TABLES, Flow, minox_collection, staging_table
 from minox_qms.operators.link import LinkOperator
 from minox_qms.sync.booking_run import BookingRun
-from minox_qms.sync.selection import InvoiceSelection
+from minox_qms.sync.selection import ENTITY, InvoiceSelection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,5 +37,8 @@ class BookInvoicesOperator(LinkOperator):
         return Flow(tables, () if run.dry_run else (target,))
 
     def tell_assets(self, context: Mapping[str, Any], run: Run) -> None:
-        """Tell that invoices were booked."""
-        tell_change(context, self.link, "invoices", count_outcomes(self.engine, run).get("invoices", {}))
+        """Tell that invoices were booked; those that were booked before have that outcome too, and are no news."""
+        with self.engine.connect() as connection:
+            is_news = ledger.has_booked(connection, run, since=read_at(self.engine, run, ENTITY))
+        if is_news:
+            tell_change(context, self.link, ENTITY, count_outcomes(self.engine, run).get(ENTITY, {}))

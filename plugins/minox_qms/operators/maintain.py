@@ -6,6 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.errors import ConfigurationError
+from minox_qms.operators.asked import asked
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,9 +32,12 @@ class MaintainOperator(BaseOperator):
         from minox_qms.alerts.maintenance import maintenance_good  # noqa: PLC0415
 
         try:
+            params = asked(context, self.dag.params)
             migrate(engine())
-            cleaning = Cleaning(engine(), dry_run=bool(context["params"].get("dry_run")))
+            cleaning = Cleaning(engine(), dry_run=bool(params.get("dry_run")))
             clean(cleaning, valid_links())
+        except ConfigurationError as error:
+            raise AirflowFailException(str(error)) from error
         except sa.exc.SQLAlchemyError as error:
             raise database_error(error) from None  # its own words quote whole rows
         gone = {table: rows for table, rows in cleaning.gone.items() if rows}

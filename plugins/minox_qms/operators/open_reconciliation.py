@@ -10,6 +10,7 @@ from include.bookings.plan import make_plan
 from include.storage.couple import insist_on_couple
 from include.storage.migrate import migrate
 from include.storage.runs import open_run
+from minox_qms.operators.asked import asked
 from minox_qms.operators.link import LinkOperator
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ class OpenReconciliationOperator(LinkOperator):
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:
         """Note the run."""
+        params = asked(context, self.dag.params)
         migrate(self.engine)
-        params = context["params"]
         now = dt.datetime.now(dt.UTC)
         plan = make_plan(start=now, end=now, from_date=params.get("from_date"), to_date=params.get("to_date"))
         if plan.from_date is None:

@@ -6,11 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from include.bookings.plan import make_plan
-from include.errors import ConfigurationError
+from include.errors import AskedWronglyError
 from include.storage.couple import insist_on_couple
 from include.storage.migrate import migrate
 from include.storage.previews import forget_previews
 from include.storage.runs import covered_until, open_run
+from minox_qms.operators.asked import asked
 from minox_qms.operators.link import LinkOperator
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class OpenRunOperator(LinkOperator):
 
     def run_of(self, context: Mapping[str, Any], settings: LinkSettings) -> Run:
         """Note the run."""
+        params = asked(context, self.dag.params)
         migrate(self.engine)
         plan = self._plan(context)
         return open_run(
@@ -37,7 +39,7 @@ class OpenRunOperator(LinkOperator):
             dag_id=self.dag_id,
             run_id=str(context["run_id"]),
             plan=plan.as_json(),
-            dry_run=bool(context["params"].get("dry_run")),
+            dry_run=bool(params.get("dry_run")),
         )
 
     def work(self, settings: LinkSettings, run: Run) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class OpenRunOperator(LinkOperator):
         params = context["params"]
         given = [params.get("interval_start"), params.get("interval_end")]
         if any(given) and not all(given):
-            raise ConfigurationError("An interval needs both interval_start and interval_end.")
+            raise AskedWronglyError("An interval needs both interval_start and interval_end.")
         if all(given):
             return _instant(params["interval_start"]), _instant(params["interval_end"])
         dag_run = context["dag_run"]
@@ -85,4 +87,4 @@ def _instant(value: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(value)
     except ValueError as error:
-        raise ConfigurationError(f"{value!r} is not an instant: write it as 2026-01-31T07:00:00+01:00.") from error
+        raise AskedWronglyError(f"{value!r} is not an instant: write it as 2026-01-31T07:00:00+01:00.") from error

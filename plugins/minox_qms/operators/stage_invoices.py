@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from include.settings.link import LinkSettings
     from include.storage.runs import Run
 
+log = logging.getLogger(__name__)
+
 
 class StageInvoicesOperator(SkippingOperator):
     """Stages the invoices of the run's interval or range, with their totals and lines; without any, all is done."""
@@ -24,8 +27,10 @@ class StageInvoicesOperator(SkippingOperator):
     def work(self, settings: LinkSettings, run: Run) -> int:
         """Return the number of invoices."""
         plan = self._with_missed(run, Plan.from_json(run.plan))
+        log.info("Taking the invoices %s", plan.in_words)
         selection = InvoiceSelection(self.engine, self.qms(settings), settings, run, plan)
         extracted = selection.stage()
+        log.info("%d invoices are staged", extracted)
         if settle_empty_booking(self.engine, run, plan, first_of_day=selection.is_first_of_day()):
             self.skip_later("check", "book", *(() if self._has_pdfs(settings) else ("attach_pdfs",)))
         return extracted
@@ -52,7 +57,7 @@ class StageInvoicesOperator(SkippingOperator):
         missed = {number: Plan.from_json(one) for number, one in missed_runs(self.engine, run, ENTITY).items()}
         if not missed:
             return plan
-        self.log.info("Making up for %d earlier runs", len(missed))
+        log.info("Making up for %d earlier runs", len(missed))
         wider = replace(plan, missed=tuple((one.start, one.end) for one in missed.values()), missed_runs=tuple(missed))
         replan(self.engine, run, wider.as_json())
         return wider

@@ -82,13 +82,14 @@ def readable_link(link: LinkName, request: Request, user: GetUserDep) -> LinkSet
     """Dependency: the link of the address, for those who may see it.
 
     Raises:
-        HTTPException: 403 for those who may not, 404 when there is no such link.
+        HTTPException: 403 for those who may not, 404 when there is no such link, 503 when its file is not valid.
     """
     require(may_read(request, user, link))
     try:
         return find_link(link)
     except ConfigurationError as error:
-        raise HTTPException(404, error.message) from error
+        is_there = any(path.stem == link for path in link_files())
+        raise HTTPException(503 if is_there else 404, error.message) from error
 
 
 def require(allowed: bool) -> None:  # noqa: FBT001 - reads as a sentence

@@ -125,8 +125,10 @@ class BookingRun:
         if any(isinstance(error, ConfigurationError) for error in self.errors):
             return
         verdicts = self._judge(left)
+        to_post = [one for one in verdicts if one.outcome == TO_POST]
+        log.info("Of %d invoices %d are to be posted", len(keys), len(to_post))
         self._note([one for one in verdicts if one.outcome != TO_POST])
-        self._post([one for one in verdicts if one.outcome == TO_POST])
+        self._post(to_post)
 
     def _note_error(self, error: BaseException) -> None:
         if error not in self.errors:

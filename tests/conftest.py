@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from include.storage.embedded import ensure_database, start_server, stop_server
 from include.storage.engine import engine_from_url
 from include.storage.migrate import migrate
+from tests.database import hurry
 from tests.programs import pytest_configure, pytest_terminal_summary  # noqa: F401 - hooks of pytest
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def database_server() -> Iterator[sa.URL]:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     directory = Path(tempfile.mkdtemp(prefix="minox-qms-test-"))
     try:
-        yield start_server(directory / "pg", keep=True)
+        yield hurry(start_server(directory / "pg", keep=True))
     finally:
         stop_server(directory / "pg")
         shutil.rmtree(directory, ignore_errors=True)

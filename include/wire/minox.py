@@ -148,7 +148,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receivable(msgspec.Struct, frozen=True, kw_only=True):
-    """An open or paid item of a debtor."""
+    """An open or paid item of a debtor, whose number stands in `account_id` or in `account.id`."""
 
     account_id: Id = None
     account: Reference | None = None
@@ -156,6 +156,11 @@ class Receivable(msgspec.Struct, frozen=True, kw_only=True):
     invoice_date: Text = None
     total: Amount = None
     document_id: Text = None
+
+    @property
+    def debtor(self) -> Id:
+        """The debtor's number as it came."""
+        return self.account_id if self.account is None or self.account.id is None else self.account.id
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

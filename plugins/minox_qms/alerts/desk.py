@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.configuration import conf
 
-from include.alerts.incident import DIFFERENCES, GRANT, GRANT_IDLE, OF_RUNS
+from include.alerts.incident import DIFFERENCES, GRANT, GRANT_IDLE, OF_RUNS, SETTINGS
 from include.alerts.routes import routes_of
 from include.alerts.texts import alert_text, recovered_text, rejected_text, solved_text
 from include.storage.findings import found_by
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WHOLE_LINK = frozenset({GRANT, GRANT_IDLE, "settings"})
+WHOLE_LINK = frozenset({GRANT, GRANT_IDLE, SETTINGS})
 
 
 class Desk:
@@ -90,7 +90,7 @@ class Desk:
         """
         with self.engine.begin() as connection:
             over = resolve(connection, self.link, direction, set(OF_RUNS).difference(still))
-            over += resolve(connection, self.link, "", ("settings",))
+            over += resolve(connection, self.link, "", (SETTINGS,))
             for conn_id, state in grants.items():
                 if state == "good":
                     over += resolve(connection, self.link, "", (GRANT,), subject=conn_id)

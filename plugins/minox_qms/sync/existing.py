@@ -106,9 +106,8 @@ class ExistingReceivables:
 
 def place_of(one: Receivable) -> Place | None:
     """Debtor and invoice number of a receivable; None when it lacks one, or it is none that Minox can have."""
-    account = one.account_id if one.account is None or one.account.id is None else one.account.id
     try:
-        customer, number = whole_number(account), whole_number(one.invoice_number)
+        customer, number = whole_number(one.debtor), whole_number(one.invoice_number)
     except ValueError:
         return None
     if customer is None or number is None or not (abs(customer) < _INT32 and abs(number) < _INT32):

@@ -120,8 +120,9 @@ class Examiner:
         """Company and administration, read once, when the first invoice needs them.
 
         Raises:
-            ConfigurationError: QMS has no such company, or the administration's fiscal years have no dates.
+            ConfigurationError: QMS has no such company.
             AccessError: Minox shows no such administration.
+            ContractViolationError: The administration's fiscal years cannot be read.
         """
         administration = self.minox.administration()
         try:

@@ -48,7 +48,7 @@ def after_run(engine: sa.Engine, settings: LinkSettings, run: Run, *, good: bool
 
 
 def _still(connection: sa.Connection, run: Run) -> tuple[str, ...]:
-    """Kinds that a good run says nothing of: differences that are open, of invoices that it did not look at."""
+    """Kinds of incidents that a good run does not end: differences of invoices that it did not look at."""
     dates = range_of(run.plan)
     for incident in open_incidents(connection, run.link):
         found = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None

@@ -70,7 +70,7 @@ class Desk:
         return opened
 
     def _let_go(self, connection: sa.Connection, place: Place) -> None:
-        """End the incident of differences of other dates, which this run says nothing of: its own are told of anew."""
+        """End an open incident of differences of other dates, so that people are told of those that this run found."""
         found = found_by(connection, place.dag_id, place.run_id)
         for incident in open_incidents(connection, self.link):
             before = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None
@@ -83,7 +83,7 @@ class Desk:
         Args:
             direction: Direction of the run.
             grants: State of the grant of each of the link's connections.
-            still: Kinds that the run says nothing of: they stay.
+            still: Kinds that this run does not end.
 
         Returns:
             The incidents that are over.

@@ -79,7 +79,7 @@ def _tell_over(connection: sa.Connection, desk: Desk, grants: list[GrantSeen]) -
 
 
 def _report(desk: Desk, settings: LinkSettings, direction: str, seen: DirectionSeen) -> int:
-    """Report what is wrong with a direction, unless people know of something there already that explains it."""
+    """Report what is wrong with a direction, unless an open incident explains it already."""
     trouble = trouble_of_direction(seen, settings.alerts.silence_minutes)
     if trouble is None:
         return 0

@@ -28,8 +28,8 @@ _INT32 = 2**31
 class ExistingReceivables:
     """Looks receivables up one by one, or reads the list of them, whichever takes fewer requests.
 
-    How long the list is, is remembered from run to run. Where that is not known, or the list has grown, it is read
-    until it has taken more requests than looking up would.
+    The length of the list is remembered from run to run. Where it is not known, or has grown, the list is read until it
+    has taken more requests than looking up would.
 
     Args:
         engine: Of the connector's database.

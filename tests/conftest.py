@@ -70,3 +70,13 @@ def database(database_url: sa.URL) -> Iterator[sa.Engine]:
     engine = engine_from_url(database_url)
     yield engine
     engine.dispose()
+@pytest.fixture(scope="session")
+def airflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Airflow's empty, migrated metadata database, to be copied: to make one takes ten seconds and more."""
+    from minox_qms.cli.in_process import _template  # noqa: PLC0415 - Airflow's home is to be set before
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("MINOX_QMS_HOME", str(tmp_path_factory.mktemp("airflow")))
+        return _template()
+
+

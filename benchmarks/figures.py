@@ -64,11 +64,6 @@ def of(measured: Sequence[Measured], **wanted: str) -> list[Measured]:
     return [one for one in measured if all(one[name] == value for name, value in wanted.items())]
 
 
-def requests_of(cell: Measured) -> int:
-    """Requests to both systems, without those for tokens."""
-    return sum(cell[name]["reads"] + cell[name]["writes"] for name in ("minox", "qms"))
-
-
 def bytes_of(cell: Measured) -> int:
     """Bytes of bodies, both ways, to and from both systems."""
     return sum(cell[name]["received"] + cell[name]["sent"] for name in ("minox", "qms"))

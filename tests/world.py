@@ -38,7 +38,7 @@ from sandbox.qms.app import create_app as create_qms
 from sandbox.server import ConnectionInState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -151,6 +151,14 @@ def talk_of(entity: str) -> Iterator[list[str]]:
 
     with mock.patch.object(HttpClient, "attempt", attempting), mock.patch.object(HttpClient, "back_off", backing_off):
         yield heard
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until something is so; fail when it does not come about within ninety seconds."""
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.02)
 
 
 class World:

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from include.alerts.incident import KINDS
+from include.bookings.plan import LOCAL
 from include.words import words_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from include.alerts.incident import Incident
 
-LOCAL = ZoneInfo("Europe/Amsterdam")
 SHOWN = 40
 """Records that a digest lists one by one; of the rest it gives the number."""
 

@@ -9,6 +9,7 @@ Importing Great Expectations takes seconds, so that happens inside the functions
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
+    from great_expectations.core.batch_definition import BatchDefinition
 
     from include.settings.link import CheckSettings
 
@@ -196,18 +198,10 @@ class _Validator:
     """
 
     def __init__(self, name: str, rules: list[_Rule]) -> None:
-        # At INFO Great Expectations tells of every function that it does not register; that begins with the import.
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
-        # The import takes seconds: only those who check pay them.
-        import great_expectations as gx  # noqa: PLC0415
-        from great_expectations.data_context.types import base  # noqa: PLC0415
+        self._frames = _frames()
+        import great_expectations as gx  # noqa: PLC0415 - see above
 
-        base.logger.setLevel(logging.WARNING)  # it sets its own, and tells of a directory that it makes and takes away
         self._rules = rules
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = base.ProgressBarsConfig(globally=False, metric_calculations=False)
-        asset = context.data_sources.add_pandas("staging").add_dataframe_asset(name)
-        self._definition = asset.add_batch_definition_whole_dataframe("chunk")
         self._suite = gx.ExpectationSuite(name=name)
         for place, rule in enumerate(rules):
             kind = getattr(gx.expectations, rule.kind)
@@ -225,7 +219,7 @@ class _Validator:
         Raises:
             InvariantError: An expectation could not be evaluated.
         """
-        batch = self._definition.get_batch({"dataframe": _frame(columns)})
+        batch = self._frames.get_batch({"dataframe": _frame(columns)})
         validated = batch.validate(
             self._suite, result_format={"result_format": "COMPLETE", "exclude_unexpected_values": True}
         )
@@ -244,6 +238,24 @@ class _Validator:
             counts = {name: int(answer["result"][name]) for name in _COUNTS if name in answer["result"]}
             outcomes[place] = (self._rules[place], rows, counts)
         return [outcomes[place] for place in range(len(self._rules))]
+
+
+@functools.cache
+def _frames() -> BatchDefinition[Any]:
+    """Where Great Expectations takes its frames from; made once in a process, since that takes as long as a check."""
+    # At INFO Great Expectations tells of every function that it does not register; that begins with the import.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx  # noqa: PLC0415 - takes seconds: only those who check pay them
+    from great_expectations.data_context.types import base  # noqa: PLC0415 - as above
+
+    base.logger.setLevel(logging.WARNING)  # it sets its own, and tells of a directory that it makes and takes away
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = base.ProgressBarsConfig(globally=False, metric_calculations=False)
+    return (
+        context.data_sources.add_pandas("staging")
+        .add_dataframe_asset("frame")
+        .add_batch_definition_whole_dataframe("chunk")
+    )
 
 
 def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:

@@ -115,18 +115,13 @@ class MasterDataSettings(_Section):
         "article",
         description="`article`: true when the street address is filled, as the article says; `inverted`: the opposite.",
     )
-    customer_extra_fields: tuple[Literal["city"], ...] = Field(
+    customer_extra_fields: Annotated[tuple[Literal["city"], ...], BeforeValidator(_listed)] = Field(
         (), description="Fields that the article does not name: `city` fills VisitAddressCity and InvoiceAddressCity."
     )
     retry_refused_after: Minutes = Field(
         Decimal(60), description="Minutes after which a record that QMS refused is offered again, unchanged."
     )
     history_days: int = Field(90, ge=1, le=3660, description="Days that the before and after of an update is kept.")
-
-    @field_validator("customer_extra_fields", mode="before")
-    @classmethod
-    def _extra_fields_listed(cls, value: Any) -> Any:
-        return _listed(value)
 
     @field_validator("create_defaults")
     @classmethod
@@ -315,6 +310,11 @@ class LinkSettings(_Section):
     retention: RetentionSettings = Field(
         default=RetentionSettings(), description="How long the bookkeeping of the runs is kept."
     )
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """The link's Airflow connections, by system (`minox`, `qms`)."""
+        return {"minox": self.minox.conn_id, "qms": self.qms.conn_id}
 
     @property
     def start_minute(self) -> int:

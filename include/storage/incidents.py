@@ -79,7 +79,7 @@ def meet(
 
 
 def _met_by(connection: sa.Connection, link: str, direction: str, place: Place) -> bool:
-    """Note that a run ended badly that met something before; tells whether it did.
+    """Whether the run has met an open incident already; if so, note that the incident was seen again.
 
     Airflow's word on a run may come after the next run has met the same: the incident names that one by then.
     """

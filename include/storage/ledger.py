@@ -79,7 +79,7 @@ class LedgerRow:
     def was_tried_in_vain(self) -> bool:
         """Whether its entry went out in more than one run, and Minox neither took nor refused it.
 
-        Whether a run that came to its end before its turn postponed it since does not matter.
+        It still counts when a later run only postponed it, because its time was up.
         """
         is_open = self.state == "open" and self.outcome in {"failed", "postponed"}
         return is_open and self.attempts > TRIES and self.entry_hash not in {None, self.refused_entry_hash}
@@ -146,7 +146,8 @@ def rows_of(connection: sa.Connection, link: str, ids: Iterable[int]) -> dict[in
 def open_ids(connection: sa.Connection, link: str) -> list[int]:
     """InvoiceHeaderIds of the invoices that every run takes up again.
 
-    Once more also those that were just excluded, and those whose newest copy was staged and not judged.
+    With them, until they have got their outcome: those that were excluded since the last run, and those whose newest
+    copy was staged but not judged.
     """
     mine = sa.select(booking.c.invoice_header_id).where(booking.c.link == link)
     since = sa.func.clock_timestamp() - LOOKED_FOR
@@ -262,7 +263,7 @@ def note(
         read_at: When the run began to read QMS.
         unless: States in which nothing is written.
         is_attempt: The entry goes out once more; nothing is written when a newer copy was staged.
-        is_judged: This copy of the invoice got its outcome. Without, the next run looks at it again.
+        is_judged: This copy of the invoice got its outcome; when False, the next run looks at it again.
 
     Returns:
         Whether it was written.
@@ -300,7 +301,8 @@ def _note(changed: tuple[str, ...], unless: tuple[str, ...], *, is_attempt: bool
 def take_up(connection: sa.Connection, link: str, batches: Mapping[int, uuid.UUID], *, read_at: dt.datetime) -> None:
     """Give every invoice that a run has read a row, so that a run that dies leaves none behind that nobody knows.
 
-    Of those that the ledger knows only that is noted, in the order of their ids, as people's actions take them.
+    Where the ledger has the invoice already, only `staged_at` moves. Rows are taken in the order of their ids, as
+    people's actions take them, so that the two cannot block each other.
 
     Args:
         connection: In a transaction.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def take_rejected(connection: sa.Connection, link: str, direction: str) -> Sequence[Record]:
-    """Records in quarantine that nobody was told of, or for another reason than now.
+    """Records in quarantine that nobody was told of yet, or that people were told of with another reason.
 
     Args:
         connection: In the transaction that writes the message.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from include.bookings.plan import LOCAL
 from include.storage.ledger import OPEN_STATES
 from include.storage.queries import DIRECTIONS, RunRow, runs
 from include.storage.runs import Run, count_outcomes
@@ -25,7 +25,6 @@ from include.storage.tables import (
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
 
-LOCAL = ZoneInfo("Europe/Amsterdam")
 OPENS, CLOSES = dt.time(7), dt.time(20)
 
 
@@ -136,7 +135,6 @@ def link_status(connection: sa.Connection, settings: LinkSettings) -> LinkStatus
     """
     now: dt.datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     link = settings.name
-    connections = (("minox", settings.minox.conn_id), ("qms", settings.qms.conn_id))
     return LinkStatus(
         link=link,
         directions=tuple(_direction(connection, settings, direction, now) for direction in DIRECTIONS),
@@ -157,7 +155,7 @@ def link_status(connection: sa.Connection, settings: LinkSettings) -> LinkStatus
                 entity_report.c.reported.is_(None), entity_report.c.reported.is_distinct_from(entity_report.c.wanted)
             ),
         ),
-        grants=tuple(_grant(connection, system, conn_id) for system, conn_id in connections),
+        grants=tuple(_grant(connection, system, conn_id) for system, conn_id in settings.connections.items()),
     )
 
 

@@ -246,12 +246,12 @@ def _try_claim(engine: sa.Engine, run: Run) -> str | None:
 
 
 def _abandonment(run: int) -> sa.Update:
-    """Note that a run will not go on, unless it has come to its end."""
+    """The statement that calls a run abandoned, unless it has ended already."""
     return sa.update(sync_run).where(sync_run.c.id == run, sync_run.c.state == "running").values(state="abandoned")
 
 
 def abandon(engine: sa.Engine, run: Run) -> None:
-    """Note that a run left its work to another one: its last task never got the direction, and nothing else ends it."""
+    """Note that a run gave way to another one: its last task never got the direction, so nothing else ends it."""
     with engine.begin() as connection:
         connection.execute(_abandonment(run.id))
 

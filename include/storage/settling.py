@@ -1,4 +1,4 @@
-"""Conservation when tasks die or run again: a staged record of a run has one outcome, any other record has none."""
+"""Conservation when tasks die or run again: a staged record of a run has one outcome, no other record has any."""
 
 from __future__ import annotations
 

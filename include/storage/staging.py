@@ -39,10 +39,10 @@ def stage(
 ) -> int:
     """Stream pages into the staging table of an entity, in one transaction: nothing half-read stays.
 
-    A record without a usable key (none, one that is too long, or one with a NUL, which PostgreSQL stores none of) is
-    known by its place in the list, counted from 1 (`#17`). A key that comes twice
-    counts once, the later copy (spec, section 4). Only the last `KEEP_RUNS` runs of the link keep their rows, and for a
-    day those that did not come to their end: a task of one may be tried again.
+    A record without a usable key (none, one that is too long, or one with a NUL, which PostgreSQL cannot store) is
+    known by its place in the list, counted from 1 (`#17`). Of a key that comes twice, the later copy counts (spec,
+    section 4). Only the last `KEEP_RUNS` runs of the link keep their rows; a run that did not end keeps them for a day
+    as well, since its tasks may be tried again.
 
     Args:
         engine: Of the connector's database.

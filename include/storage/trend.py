@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from include.bookings.plan import LOCAL
 from include.storage.queries import INVOICES
 from include.storage.tables import booking, sync_run, sync_run_entity
 
-LOCAL = ZoneInfo("Europe/Amsterdam")
 DAYS = 14
 WRITTEN = frozenset({"created", "updated"})
 PROBLEMS = frozenset({"rejected", "refused_by_minox", "changed_after_booking", "in_doubt", "failed"})

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from include.alerts.watching import DirectionSeen, GrantSeen, RunSeen
+from include.bookings.plan import LOCAL
 from include.storage.facts import fact, remember
-from include.storage.overview import CLOSES, LOCAL, OPENS, quiet_minutes
+from include.storage.overview import CLOSES, OPENS, quiet_minutes
 from include.storage.runs import is_at_work
 from include.storage.tables import oauth_grant, run_claim, sync_run
 

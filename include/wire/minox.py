@@ -67,7 +67,6 @@ class ItemGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A group of items, with its ledger accounts."""
 
     id: Id = None
-    description: Text = None
     ledger_accounts: LedgerAccounts | None = None
 
 
@@ -145,51 +144,45 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """A journal (dagboek) and its collective account."""
 
     id: Text = None
-    description: Text = None
-    type: Text = None
     ledger_account_id: Id = None
 
 
 class Receivable(msgspec.Struct, frozen=True, kw_only=True):
-    """An open or paid item of a debtor."""
+    """An open or paid item of a debtor, whose number stands in `account_id` or in `account.id`."""
 
     account_id: Id = None
     account: Reference | None = None
     invoice_number: Id = None
     invoice_date: Text = None
     total: Amount = None
-    balance: Amount = None
     document_id: Text = None
+
+    @property
+    def debtor(self) -> Id:
+        """The debtor's number as it came."""
+        return self.account_id if self.account is None or self.account.id is None else self.account.id
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What Minox says about a request, or about a line that it took."""
 
-    message_code: Text = None
     message_type: Text = None
     message: Text = None
-    field: Text = None
 
 
 class LineVat(msgspec.Struct, frozen=True, kw_only=True):
     """The VAT of an entry line."""
 
-    id: Id = None
     amount: Amount = None
 
 
 class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of an entry as Minox keeps it."""
 
-    id: Id = None
     batch_id: Text = None
     account: Reference | None = None
-    journal: Reference | None = None
-    document_date: Text = None
-    invoice_number: Id = None
     debit: Amount = None
     credit: Amount = None
-    description: Text = None
     vat: LineVat | None = None
     cost_center: Reference | None = None
     document_id: Text = None

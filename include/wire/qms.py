@@ -1,9 +1,9 @@
 """What QicsMilestones (QMS) says and takes, in its own field names.
 
-The contract is `sandbox/contracts/qms.openapi.yaml`. The structs hold the fields of an answer that the
-connector reads. All of them are optional and None is absence: whether a field must be filled is a check,
-not a matter of decoding. QMS writes Edm.Int64 and Edm.Decimal as text and may write them as numbers; both
-are read, amounts without ever passing through a float.
+The contract is `sandbox/contracts/qms.openapi.yaml`. The structs hold the fields that the connector reads and no
+others, so that a fault in a field nobody uses costs no invoice. All are optional and None is absence: whether a field
+must be filled is a check (`include/checks`), not a matter of decoding. QMS writes Edm.Int64 and Edm.Decimal as text and
+may write them as numbers; both are read, amounts without ever passing through a float.
 """
 
 from __future__ import annotations
@@ -28,11 +28,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     """A company of the environment; a link couples one of them."""
 
     CompanyId: Id = None
-    Code: Text = None
-    Name: Text = None
     CurrencyCode: Text = None
     InvoiceNumberPrefix: Text = None
-    VatAmountSumMode: Text = None
 
 
 class OverviewInvoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +39,8 @@ class OverviewInvoice(msgspec.Struct, frozen=True, kw_only=True):
     CompanyId: Id = None
     InvoiceNumber: Text = None
     InvoiceHeaderState: Text = None
-    InvoiceHeaderType: Text = None
     InvoiceDate: Text = None
     WorkInProgressDate: Text = None
-    InvoiceCustomerName: Text = None
     InvoiceCustomerCompanyCustomerCode: Text = None
     InvoiceText: Text = None
     CurrencyCode: Text = None
@@ -99,20 +94,6 @@ class EntityChange(msgspec.Struct, frozen=True, kw_only=True):
     EntityType: Text = None
     EntityOperation: Text = None
     BusinessOperation: Text = None
-
-
-class EntityState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outside system reports about one entity."""
-
-    EntityStateId: Id = None
-    CompanyId: Id = None
-    EntityId: Id = None
-    EntityType: Text = None
-    DataSource: Text = None
-    DataSourceKey: Text = None
-    DataSourceDate: Text = None
-    IsError: bool | None = None
-    Message: Text = None
 
 
 KEYS: Mapping[str, str] = MappingProxyType(

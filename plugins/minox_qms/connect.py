@@ -39,11 +39,6 @@ class Answer:
     state: str | None
 
 
-def conn_id_of(link: LinkSettings, system: System) -> str:
-    """Airflow connection of one side of a link."""
-    return link.minox.conn_id if system == "minox" else link.qms.conn_id
-
-
 def site_for(system: System, conn_id: str) -> Site:
     """Read the Airflow connection of a system, in the API server or in a shell.
 
@@ -104,7 +99,7 @@ def finish(link: LinkSettings, system: System, code: str, redirect_uri: str, per
     Raises:
         ConnectorError: It did not work; what was stored before stays.
     """
-    conn_id = conn_id_of(link, system)
+    conn_id = link.connections[system]
     site = site_for(system, conn_id)
     TokenSource(lambda: site, GrantStore(engine)).exchange_code(code, redirect_uri)
     with engine().begin() as connection:

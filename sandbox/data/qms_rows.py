@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sandbox.common.config import Row
     from sandbox.data.invoices import Invoice
 
-COMPANY, OTHER_COMPANY = 3, 4
+COMPANY = 3
 _USERS = ("m.visser", "f.elamrani", "s.deboer")
 _FIRST_CHANGE = 500001
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.people import Browsing, browsing
-from tests.demo.test_demo import Demo, call
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -19,20 +15,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Playwright
 
+    from tests.demo.test_demo import Demo
+
 collect_ignore_glob = [] if program("chromium") else ["test_*.py"]
-
-
-@pytest.fixture(scope="session")
-def demo_up() -> Iterator[Demo]:
-    """Both directions over the sandbox in a real Airflow, done and up."""
-    home = Path(tempfile.mkdtemp(prefix="minox-qms-browser-"))
-    try:
-        demo = Demo.start(home)
-        assert demo.code == 0, demo.output
-        yield demo
-    finally:
-        call("down", "--home", str(home))
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +28,11 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def people(demo_up: Demo, playwright: Playwright) -> Iterator[Browsing]:
+def people(demo: Demo, playwright: Playwright) -> Iterator[Browsing]:
     """Opens browsers for people who log in to the demo."""
+    assert demo.code == 0, demo.output
     expect.set_options(timeout=20_000)
-    with browsing(demo_up.places, playwright) as made:
+    with browsing(demo.places, playwright) as made:
         yield made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,16 @@ class CommandLine:
 
     def add_link(self, name: str) -> None:
         (self.links / f"{name}.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, airflow_database: Path) -> Iterator[Path]:
+    """Directory of a world whose commands run as programs: no Airflow is set up, whatever other tests have left."""
+    directory = tmp_path_factory.mktemp("world")
+    shutil.copy(airflow_database, directory)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("AIRFLOW_HOME")
+        yield directory
 
 
 @pytest.fixture

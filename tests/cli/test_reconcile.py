@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from minox_qms.cli import app
 from tests.world import World, a_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import sqlalchemy as sa
 
@@ -21,23 +24,39 @@ COMMAND = [str(Path(sys.executable).with_name("minox-qms")), "reconcile", "--lin
 JANUARY, QUIET = ("2026-01-01", "2026-01-31"), ("2025-06-01", "2025-06-30")
 
 
-@pytest.fixture
-def world(tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with a_world(tmp_path, database, monkeypatch, "demo") as made:
+@pytest.fixture(scope="module")
+def world(home: Path, database: sa.Engine) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as monkeypatch, a_world(home, database, monkeypatch, "demo") as made:
         assert made.run_invoices(dates=JANUARY).is_good
         yield made
 
 
 def call(dates: tuple[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Compare a range of dates."""
+    """Compare a range of dates, with the command as a program."""
     words = [*COMMAND, "--from", dates[0], "--to", dates[1], *arguments]
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_differences_are_its_result_and_stay_until_they_are_looked_at_again(world: World) -> None:
-    done = call(JANUARY)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "QMS, the ledger and Minox agree, invoices of 2026-01-01 to 2026-01-31.\n"
+@pytest.fixture
+def say(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What the command prints for a range of dates, in this process: the DAG's tasks run here, as in other tests."""
+
+    def run_dag(_: str, conf: dict[str, Any], **__: Any) -> tuple[str, str]:
+        with redirect_stdout(sys.stderr):  # the tasks' logs
+            ran = world.run_reconciliation(dates=(conf["from_date"], conf["to_date"]))
+        return "success" if ran.is_good else "failed", ran.run_id
+
+    def said(dates: tuple[str, str], *arguments: str) -> str:
+        return CliRunner().invoke(app, [*COMMAND[1:], "--from", dates[0], "--to", dates[1], *arguments]).stdout
+
+    monkeypatch.setattr(sys.modules["minox_qms.cli.reconcile"], "run_dag", run_dag)
+    return said
+
+
+def test_differences_are_its_result_and_stay_until_they_are_looked_at_again(
+    world: World, say: Callable[..., str]
+) -> None:
+    assert say(JANUARY) == "QMS, the ledger and Minox agree, invoices of 2026-01-01 to 2026-01-31.\n"
 
     query = "SELECT batch_id::text, invoice_header_id, invoice_number FROM booking WHERE state = 'booked' LIMIT 1"
     batch, header_id, number = world.rows(query)[0]
@@ -50,12 +69,10 @@ def test_differences_are_its_result_and_stay_until_they_are_looked_at_again(worl
     assert row[:3] == ["deleted", str(header_id), number]
     assert " ".join(row).endswith("Its batch is not in Minox any more.")
 
-    done = call(QUIET)
-    assert (done.returncode, done.stderr) == (0, "")
-    agree, elsewhere = done.stdout.splitlines()
+    agree, elsewhere = say(QUIET).splitlines()
     assert agree == "QMS, the ledger and Minox agree, invoices of 2025-06-01 to 2025-06-30."
     assert elsewhere.endswith(": minox-qms reconcile --link test --from 2026-01-01 --to 2026-01-31")
-    found = json.loads(call(JANUARY, "--json").stdout)
+    found = json.loads(say(JANUARY, "--json"))
     assert (found["state"], [one["kind"] for one in found["differences"]]) == ("failed", ["deleted"])
 
 

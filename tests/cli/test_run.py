@@ -9,26 +9,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.world import a_world
 
 if TYPE_CHECKING:
+    import pytest
     import sqlalchemy as sa
 
 COMMAND = [str(Path(sys.executable).with_name("minox-qms")), "run", "master-data", "--link", "test", "--json"]
 
 
-@pytest.fixture(autouse=True)
-def _without_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Airflow is set up, whatever other tests have left in the one of the tests."""
-    monkeypatch.delenv("AIRFLOW_HOME")
-
-
 def test_a_run_that_fails_prints_its_result_alone_on_standard_output(
-    tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    home: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with a_world(tmp_path, database, monkeypatch, "demo") as world:
+    with a_world(home, database, monkeypatch, "demo") as world:
         world.minox.spoil(method="GET", path="/vat", action="status", status=404, times=None)
         done = subprocess.run(COMMAND, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1, done.stderr
@@ -52,9 +45,9 @@ def test_a_dry_run_that_fails_does_not_say_that_there_is_nothing_to_do(
 
 
 def test_a_run_without_its_database_ends_with_a_sentence(
-    tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    home: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with a_world(tmp_path, database, monkeypatch, "demo"):
+    with a_world(home, database, monkeypatch):
         nowhere = {"MINOX_QMS_DATABASE_URL": "postgresql://minox:geheim@127.0.0.1:1/minox"}
         done = subprocess.run(
             COMMAND, env=os.environ | nowhere, capture_output=True, text=True, check=False, timeout=300

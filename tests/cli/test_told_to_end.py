@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def test_a_run_that_is_told_to_end_ends_at_once_and_the_next_one_makes_up_for_it(
-    tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, database: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with a_world(tmp_path, database, monkeypatch, "demo") as world:
+    with a_world(home, database, monkeypatch, "demo") as world:
         world.minox.spoil(method="GET", path="/vat", action="hold", seconds=600)
         command = [str(Path(sys.executable).with_name("minox-qms")), "run", "master-data", "--link", "test"]
         with subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE) as process:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
-import pytest
 import requests
 import yaml
 
 from demo.places import LINKS, PROJECT, Places
 from demo.processes import known
 from tests.docs.commands import documented
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LIMIT = 900
 """Seconds for the whole demo on a slow machine; it takes two minutes on two cores."""
@@ -88,16 +81,6 @@ def listening(places: Places) -> set[tuple[str, int]]:
     members = [pid for process in known(places.processes) for pid in process.members()]
     found = [one for pid in members for one in psutil.Process(pid).net_connections("inet")]
     return {(one.laddr.ip, one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN}
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    home = Path(tempfile.mkdtemp(prefix="minox-qms-demo-"))
-    try:
-        yield Demo.start(home)
-    finally:
-        call("down", "--home", str(home))
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def token(demo: Demo, name: str) -> dict[str, str]:

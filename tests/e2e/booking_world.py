@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from include.bookings.batch_id import batch_id
 from include.settings.load import load_link
-from include.storage.tables import metadata
 from sandbox.data import minox_rows
 from sandbox.data.invoices import Invoice, Line, header_row, line_rows, overview_row
 from sandbox.dataset import empty
+from tests.database import empty_tables
 from tests.world import Ran, World, _build
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class BookingWorld(World):
             system.control("POST", "reset")
             system.control("POST", "modes", {"page_size": 100})
         self.minox.control("POST", "modes", {"rate_limit": "off"})
-        self.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
+        empty_tables(self.database)
         self.change_settings(**bookings)
 
     def change_settings(self, **bookings: Any) -> None:

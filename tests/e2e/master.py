@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from include.mappings import MASTER_DATA
 from include.storage.engine import engine
 from minox_qms.hooks import http, oauth
+from tests.database import empty_tables
 from tests.world import World, a_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import sqlalchemy as sa
 
     from tests.world import Ran, System
 
@@ -38,7 +40,7 @@ def cleared(world: World) -> World:
     for system in (world.minox, world.qms):
         system.control("POST", "reset")
     world.minox.control("POST", "modes", {"page_size": 100, "ids_as_text": False})
-    world.execute(f"TRUNCATE {', '.join(_tables(world))} CASCADE")
+    empty_tables(world.database, but=("oauth_grant",))  # the connections' grants stay good
     only(world)
     return world
 
@@ -48,12 +50,6 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = partial(http.Limits, attempts=2, waits=3, backoff=0.01, wait_cap=1)
     assert oauth.TOKEN_LIMITS.attempts == 3  # has been made already, so that it keeps its own
     monkeypatch.setattr(http, "Limits", quick)
-
-
-def _tables(world: World) -> list[str]:
-    """The tables that a test may fill; the connections' grants stay good."""
-    names = sa.inspect(world.database).get_table_names()
-    return [name for name in names if name != "oauth_grant" and "version" not in name]
 
 
 def only(world: World, *entities: str, **master_data: Any) -> None:

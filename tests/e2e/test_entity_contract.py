@@ -11,9 +11,7 @@ from tests.e2e import master
 from tests.e2e.master import conserved, forget, good, put_in_qms, qms_row, qms_rows, reads_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import sqlalchemy as sa
+    from collections.abc import Callable
 
     from tests.world import World
 
@@ -89,12 +87,6 @@ ENTITIES = [
 def entity(request: pytest.FixtureRequest) -> Entity:
     found: Entity = request.param
     return found
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
-    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
-        yield made
 
 
 @pytest.fixture

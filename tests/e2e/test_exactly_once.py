@@ -18,16 +18,14 @@ import pytest
 from include.errors import AccessError, TransientError
 from include.storage.actions import exclude_invoice, include_invoice, reoffer_invoices
 from include.storage.runs import close_run, open_run, working
-from minox_qms.hooks.http import HttpClient, Limits
+from minox_qms.hooks.http import HttpClient
 from minox_qms.sync import patience
 from minox_qms.sync.booking_run import BookingRun
 from sandbox.data.invoices import Line
 from tests.e2e.booking_world import AFTER, LATER, MORNING, batch_of, invoice, number_of
-from tests.world import ROOT, Ran, talk_of
+from tests.world import ROOT, Ran, talk_of, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from minox_qms.sync.verdicts import Verdict
     from tests.e2e.booking_world import BookingWorld
 
@@ -35,17 +33,7 @@ BATCH = "transaction_line_batch"
 CHANGED_AT = "2026-03-02T11:10:00Z"
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry as often as ever, with short pauses."""
-    monkeypatch.setattr(Limits.__init__, "__defaults__", (10, 60, 300, 900, 3, 5, 64 * 1024 * 1024, 0.01, 0.05, 300))
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 # -- the intent --------------------------------------------------------------------------------------------------------

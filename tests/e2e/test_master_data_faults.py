@@ -41,15 +41,7 @@ from tests.e2e.master import (
 from tests.world import talk_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.world import World
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
-    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
-        yield made
 
 
 @pytest.fixture

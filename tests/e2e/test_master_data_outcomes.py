@@ -31,19 +31,11 @@ from tests.e2e.master import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.world import World
 
 COLUMNS = [
     *("link", "direction", "entity", "source_key", "outcome", "reason", "message", "dag_id", "run_id", "occurred_at")
 ]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
-    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
-        yield made
 
 
 @pytest.fixture

@@ -34,21 +34,11 @@ from tests.e2e.master import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import sqlalchemy as sa
-
     from minox_qms.hooks.http import Request
     from tests.world import World
 
 ALL = ("vat_codes", "cost_centers", "payment_terms", "items")
 VAT_ROW = {"Code": "1", "Name": "BTW hoog", "Percentage": "21.00", "ReverseCharge": False, "IsDefault": True}
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
-    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
-        yield made
 
 
 @pytest.fixture

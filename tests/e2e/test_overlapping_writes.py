@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.errors import AccessError
-from minox_qms.hooks.http import Limits
 from minox_qms.sync.flights import Flights
 from tests.e2e.booking_world import LATER, MORNING, batch_of, invoice
-from tests.world import ROOT
+from tests.world import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +25,7 @@ if TYPE_CHECKING:
 BATCH = "transaction_line_batch"
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry as often as ever, with short pauses."""
-    monkeypatch.setattr(Limits.__init__, "__defaults__", (10, 60, 300, 900, 3, 5, 64 * 1024 * 1024, 0.01, 0.05, 300))
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def sent(world: BookingWorld) -> list[str]:

@@ -13,7 +13,6 @@ from include.errors import AccessError, TransientError
 from include.settings.load import load_link
 from include.storage import runs
 from include.storage.runs import find_run
-from minox_qms.hooks.http import Limits
 from minox_qms.hooks.minox import MinoxHook
 from minox_qms.hooks.qms import QmsHook
 from minox_qms.sync.booking_notes import BookingNotes
@@ -30,10 +29,7 @@ CHANGED_AT = "2026-03-02T11:10:00Z"
 EVENING = ("2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z")
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry as often as ever, with short pauses."""
-    monkeypatch.setattr(Limits.__init__, "__defaults__", (10, 60, 300, 900, 3, 5, 64 * 1024 * 1024, 0.01, 0.05, 300))
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture

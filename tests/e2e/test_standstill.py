@@ -11,10 +11,6 @@ from tests.e2e import master
 from tests.e2e.master import change, conserved, customer, forget, give, good, item, item_group, only, qms_row, vat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import sqlalchemy as sa
-
     from tests.world import Ran, World
 
 ALL = frozenset(f"{entity}.{task}" for entity in ("vat_codes", "items", "customers") for task in ("check", "load"))
@@ -24,12 +20,6 @@ ASK_AGAIN = """
     VALUES ('test', 'rejected debtors that QMS was not asked for', '["1"]')
     ON CONFLICT (link, name) DO UPDATE SET value = EXCLUDED.value
 """
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[World]:
-    with master.shared_world(tmp_path_factory.mktemp("links"), database) as made:
-        yield made
 
 
 @pytest.fixture

@@ -29,9 +29,10 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes, an even number")
     given = parser.parse_args()
     from include.storage.embedded import start_server, stop_server  # noqa: PLC0415 - after the arguments
+    from tests.database import hurry  # noqa: PLC0415 - as above
 
     directory = Path(tempfile.mkdtemp(prefix="minox-qms-matrix-"))
-    url = start_server(directory / "pg", keep=True)
+    url = hurry(start_server(directory / "pg", keep=True))
     server = url.render_as_string(hide_password=False)
     try:
         shards = given.workers // 2

@@ -245,7 +245,7 @@ def test_receivables(server: FakeServer, hook: MinoxHook) -> None:
     assert [[found.total for found in found_page] for found_page in hook.receivables()] == [[Decimal("1.1")]]
     found = hook.receivable(1001, 12)
     assert found is not None
-    assert found.balance == Decimal(0)
+    assert found.total == Decimal("1.1")
     assert hook.receivable(1001, 14) is None
     with pytest.raises(ContractViolationError):
         hook.receivable(1001, 13)

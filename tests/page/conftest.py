@@ -22,7 +22,6 @@ import yaml
 from demo import environment
 from demo.places import PROJECT, Places
 from include.storage.engine import engine_from_url
-from minox_qms.cli.in_process import _template
 from sandbox.common.config import Config
 from sandbox.minox.app import create_app as create_minox
 from sandbox.qms.app import create_app as create_qms
@@ -105,7 +104,9 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(database_server: sa.URL, database_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    database_server: sa.URL, database_template: str, airflow_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     """The server, with a link `page` full of records."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     server = sa.create_engine(database_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
@@ -117,6 +118,7 @@ def site(database_server: sa.URL, database_template: str, tmp_path_factory: pyte
     made = Site("", engine, systems[0].start(), systems[1].start(), home / "links")
     made.links.mkdir()
     (made.links / "page.yaml").write_text(yaml.safe_dump(records.SETTINGS), encoding="utf-8")
+    shutil.copyfile(airflow_database, home / "airflow.db")
     process = _start(made, home)
     try:
         records.fill(engine)
@@ -133,7 +135,6 @@ def site(database_server: sa.URL, database_template: str, tmp_path_factory: pyte
 
 def _start(site: Site, home: Path) -> subprocess.Popen[bytes]:
     """Start Airflow's API server on a SQLite database of its own, and wait until it answers."""
-    shutil.copyfile(_template(), home / "airflow.db")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         places = Places(home=home, links=site.links, airflow_port=probe.getsockname()[1])

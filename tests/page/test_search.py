@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from include.bookings.plan import LOCAL
 from include.storage import tables
 from include.storage.differences import differences
 from include.storage.invoice_search import InvoiceFilter, invoice_numbers, search_invoices
 from include.storage.outcomes import Outcome
 from include.storage.queries import run_named
-from include.storage.trend import LOCAL, Day, trend
+from include.storage.trend import Day, trend
 from minox_qms.page.charts import HEIGHT, bars
 from minox_qms.page.rendering import duration, money, pretty, shown
 from minox_qms.page.texts import DUTCH, NAMES, translator

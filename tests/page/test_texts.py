@@ -14,7 +14,7 @@ from minox_qms.page.texts import DUTCH, NAMES
 
 TEMPLATES = Path(minox_qms.page.__file__).parent / "templates"
 CODES = {
-    "running", "good", "failed", "abandoned", "staged", "checked", "held", "absent", "refused", "pending", "sending",
+    "running", "good", "failed", "abandoned", "staged", "held", "absent", "refused", "pending", "sending",
     "attached", "missing", "extra", "different", "deleted", "edited", "reoffer", "exclude", "include", "connect", "put",
     "look_up", "pdf", "record", "batch", "header", "totals", "minox_to_qms", "qms_to_minox", "reconcile", "invoices",
 }  # fmt: skip

@@ -12,8 +12,6 @@ import logging
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,14 +28,12 @@ from include.storage.grants import AIRFLOW_KEY_VARIABLE, KEY_VARIABLE
 from include.storage.tables import metadata
 from minox_qms.alerts.watcher import watch
 from minox_qms.cli import app
-from minox_qms.cli.in_process import _template
 from sandbox.common.oauth import TokenStore
 from sandbox.minox import app as minox_app
 from sandbox.qms import app as qms_app
 from tests.alerts.calls import run_fails, task_fails
 from tests.alerts.receivers import MailServer, Webhook
-from tests.alerts.test_in_airflow import Collector
-from tests.dags.conftest import PROJECT
+from tests.alerts.test_in_airflow import Collector, run_dag_apart
 from tests.e2e import master
 from tests.e2e.booking_world import BookingWorld, invoice
 from tests.world import _build
@@ -263,29 +259,12 @@ def run_here(scene: Scene, left: Left) -> None:
 def run_in_airflow(scene: Scene, left: Left, home: Path) -> None:
     """The same in a real Airflow: its logs, database, metrics and lineage."""
     world, collector = scene.world, Collector()
-    home.mkdir()
-    shutil.copyfile(_template(), home / "airflow.db")
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__METRICS__STATSD_ON": "True",
-        "AIRFLOW__METRICS__STATSD_PORT": str(collector.port),
-        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
-            {"type": "file", "log_file_path": str(home / "lineage"), "append": True}
-        ),
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")]),
-    }
     world.minox.control("POST", "grants", {"action": "reset"})
     world.execute("DELETE FROM oauth_grant WHERE conn_id = 'minox_test'")
     world.execute("ALTER TABLE staging_customers ADD CONSTRAINT planted CHECK (key <> '20001') NOT VALID")
     period = {"from_date": "2026-01-01", "to_date": "2026-12-31"}
     for dag_id, conf in (("minox_master_data__test", {}), ("qms_invoices__test", period)):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.alerts.in_airflow", dag_id, json.dumps(conf), str(home / "answer")],
-            env=environment, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
+        done = run_dag_apart(dag_id, conf, home, collector, lineage=home / "lineage", answer=home / "answer")
         left.logs[f"output of {dag_id}"] = done.stdout + done.stderr
         assert (home / "answer").exists(), done.stderr[-2000:]
     collector.stop()
@@ -332,7 +311,7 @@ def read_columns(database: sa.Engine, left: Left) -> None:
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Iterator[Left]:
+def left(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine, airflow_database: Path) -> Iterator[Left]:
     with pytest.MonkeyPatch.context() as patch:
         master.quicken(patch)
         directory = tmp_path_factory.mktemp("leaks")
@@ -340,7 +319,10 @@ def left(tmp_path_factory: pytest.TempPathFactory, database: sa.Engine) -> Itera
         try:
             made = Left(scene.secrets)
             run_here(scene, made)
-            run_in_airflow(scene, made, directory / "airflow")
+            home = directory / "airflow"
+            home.mkdir()
+            shutil.copyfile(airflow_database, home / "airflow.db")
+            run_in_airflow(scene, made, home)
             run_commands(made)
             read_columns(database, made)
             yield made

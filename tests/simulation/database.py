@@ -13,6 +13,7 @@ from include.storage.embedded import ensure_database, start_server
 from include.storage.engine import engine_from_url
 from include.storage.migrate import migrate
 from include.storage.tables import metadata
+from tests.database import hurry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,13 +71,7 @@ def _engine(url: sa.URL, **options: Any) -> sa.Engine:
 
 def start(directory: Path) -> sa.URL:
     """Start a server that may forget everything when it crashes, and that tidies up only when it is told to."""
-    server = start_server(directory / "pg", keep=True)
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        for setting in ("fsync = off", "full_page_writes = off", "autovacuum = off", "jit = off"):
-            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting}")
-        connection.exec_driver_sql("SELECT pg_reload_conf()")
-    return server
+    return hurry(start_server(directory / "pg", keep=True), "autovacuum = off", "jit = off")
 
 
 @functools.cache

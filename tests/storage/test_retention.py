@@ -22,6 +22,7 @@ from include.storage.quarantine import put_aside, release
 from include.storage.retention import BOUNDED, KEPT, Cleaning, clean
 from include.storage.runs import covered_until
 from include.storage.tables import key_set, metadata
+from tests.database import empty_tables
 from tests.settings.support import MINIMAL
 from tests.storage.support import new_invoice, new_link, new_run, rejected, stage_records, whole_run
 
@@ -48,8 +49,7 @@ VIEW = sa.text("SELECT * FROM sync_current WHERE link = :link ORDER BY entity, s
 @pytest.fixture(autouse=True)
 def _fresh(database: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "NEWEST_RUNS", 3)
-    with database.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    empty_tables(database)
 
 
 def settings(link: str, **keep: int) -> dict[str, LinkSettings]:

@@ -55,6 +55,14 @@ def test_a_record_without_anything_is_no_fault() -> None:
     assert decode_record(b"{}", minox.Customer) == (minox.Customer(), ())
 
 
+def test_a_fault_in_a_field_that_nobody_uses_costs_no_stored_line() -> None:
+    line = b'{"debit": 1, "journal": "VRK", "document_date": ["2026-01-31"], "messages": [{"message_code": {}}]}'
+    assert decode_record(line, minox.StoredLine) == (
+        minox.StoredLine(debit=Decimal(1), messages=(minox.Message(),)),
+        (),
+    )
+
+
 def test_amounts_of_a_stored_line_are_exact() -> None:
     line, _ = decode_record(b'{"debit": 0, "credit": 0.30, "vat": {"amount": "21.10"}}', minox.StoredLine)
     assert line is not None

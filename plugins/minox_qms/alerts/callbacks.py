@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from include.alerts.diagnosis import RunFacts
     from include.alerts.incident import Place, Trouble
-    from include.settings.link import LinkSettings
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ def _troubles(
         settings = find_link(link)
     except ConfigurationError as error:
         return [Trouble(SETTINGS, error.message)]
-    connections = connections_of(settings)
+    connections = settings.connections
     facts, is_dry = _facts(database, place, connections)
     if is_dry or (context.get("params") or {}).get("dry_run"):
         return []
@@ -99,11 +98,6 @@ def _troubles(
         if trouble is not None:
             return [trouble]
     return troubles_of_run(facts)
-
-
-def connections_of(settings: LinkSettings) -> dict[str, str]:
-    """The Airflow connections of a link, by system."""
-    return {"minox": settings.minox.conn_id, "qms": settings.qms.conn_id}
 
 
 def _facts(database: sa.Engine, place: Place, connections: Mapping[str, str]) -> tuple[RunFacts, bool]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from include.alerts.incident import DIFFERENCES
 from include.storage.findings import found_by, range_of
 from include.storage.incidents import grant_states, open_incidents
-from minox_qms.alerts.callbacks import connections_of
 from minox_qms.alerts.desk import Desk
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def after_run(engine: sa.Engine, settings: LinkSettings, run: Run, *, good: bool
             log.info("news of quarantine: %d rejected, %d solved", rejected, solved)
         if good:
             with engine.connect() as connection:
-                grants = grant_states(connection, connections_of(settings).values())
+                grants = grant_states(connection, settings.connections.values())
                 still = _still(connection, run)
             desk.all_clear(run.direction, grants, still)
         desk.deliver()
@@ -49,7 +48,7 @@ def after_run(engine: sa.Engine, settings: LinkSettings, run: Run, *, good: bool
 
 
 def _still(connection: sa.Connection, run: Run) -> tuple[str, ...]:
-    """Kinds that a good run says nothing of: differences that are open, of invoices that it did not look at."""
+    """Kinds of incidents that a good run does not end: differences of invoices that it did not look at."""
     dates = range_of(run.plan)
     for incident in open_incidents(connection, run.link):
         found = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None

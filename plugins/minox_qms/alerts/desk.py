@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.configuration import conf
 
-from include.alerts.incident import DIFFERENCES, GRANT, GRANT_IDLE, OF_RUNS
+from include.alerts.incident import DIFFERENCES, GRANT, GRANT_IDLE, OF_RUNS, SETTINGS
 from include.alerts.routes import routes_of
 from include.alerts.texts import alert_text, recovered_text, rejected_text, solved_text
 from include.storage.findings import found_by
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WHOLE_LINK = frozenset({GRANT, GRANT_IDLE, "settings"})
+WHOLE_LINK = frozenset({GRANT, GRANT_IDLE, SETTINGS})
 
 
 class Desk:
@@ -70,7 +70,7 @@ class Desk:
         return opened
 
     def _let_go(self, connection: sa.Connection, place: Place) -> None:
-        """End the incident of differences of other dates, which this run says nothing of: its own are told of anew."""
+        """End an open incident of differences of other dates, so that people are told of those that this run found."""
         found = found_by(connection, place.dag_id, place.run_id)
         for incident in open_incidents(connection, self.link):
             before = found_by(connection, incident.dag_id, incident.run_id) if incident.kind == DIFFERENCES else None
@@ -83,14 +83,14 @@ class Desk:
         Args:
             direction: Direction of the run.
             grants: State of the grant of each of the link's connections.
-            still: Kinds that the run says nothing of: they stay.
+            still: Kinds that this run does not end.
 
         Returns:
             The incidents that are over.
         """
         with self.engine.begin() as connection:
             over = resolve(connection, self.link, direction, set(OF_RUNS).difference(still))
-            over += resolve(connection, self.link, "", ("settings",))
+            over += resolve(connection, self.link, "", (SETTINGS,))
             for conn_id, state in grants.items():
                 if state == "good":
                     over += resolve(connection, self.link, "", (GRANT,), subject=conn_id)

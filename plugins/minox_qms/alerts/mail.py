@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"']+")
 
 
 class BoundedSmtpHook(SmtpHook):
-    """The provider's hook that gives up in time, whatever its connection says: who dawdles in a callback is killed."""
+    """The provider's hook, made to give up in time whatever its connection says: a slow callback is killed."""
 
     @property
     def timeout(self) -> int:

@@ -13,7 +13,6 @@ from include.storage.incidents import open_incidents, resolve
 from include.storage.outbox import purge
 from include.storage.queries import DIRECTIONS
 from include.storage.watch import now_of, see_direction, see_grants, watched_since
-from minox_qms.alerts.callbacks import connections_of
 from minox_qms.alerts.desk import Desk
 from minox_qms.alerts.post_office import deliver, remember_settings
 
@@ -62,7 +61,7 @@ def _watch_file(engine: sa.Engine, path: Path, now: dt.datetime | None) -> int:
         moment = now or now_of(connection)
         since = watched_since(connection, settings.name, moment)
         seen = {one: see_direction(connection, settings.name, one, since=since, now=moment) for one in DIRECTIONS}
-        grants = see_grants(connection, connections_of(settings), moment)
+        grants = see_grants(connection, settings.connections, moment)
         _tell_over(connection, desk, grants)
     opened = len(desk.report("", [trouble for one in grants if (trouble := trouble_of_grant(one))]))
     return opened + sum(_report(desk, settings, direction, one) for direction, one in seen.items())
@@ -80,7 +79,7 @@ def _tell_over(connection: sa.Connection, desk: Desk, grants: list[GrantSeen]) -
 
 
 def _report(desk: Desk, settings: LinkSettings, direction: str, seen: DirectionSeen) -> int:
-    """Report what is wrong with a direction, unless people know of something there already that explains it."""
+    """Report what is wrong with a direction, unless an open incident explains it already."""
     trouble = trouble_of_direction(seen, settings.alerts.silence_minutes)
     if trouble is None:
         return 0

@@ -27,13 +27,13 @@ def connect(
     The browser may be anywhere, and the page that it ends at need not open: its address is all that counts.
     """
     from include.settings.load import find_link
-    from minox_qms.connect import conn_id_of, finish, read_answer, site_for
+    from minox_qms.connect import finish, read_answer, site_for
     from minox_qms.hooks.address import NAMES
     from minox_qms.hooks.site import authorize_url
 
     settings, person = find_link(link_named(link)), person_named(by)
     target = redirect_uri or _of_the_page()
-    site = site_for(system, conn_id_of(settings, system))
+    site = site_for(system, settings.connections[system])
     state = secrets.token_urlsafe(32)
     typer.echo(f"Open this address in a browser and give access to {NAMES[system]}:\n")
     typer.echo(f"  {authorize_url(site, target, state)}\n")

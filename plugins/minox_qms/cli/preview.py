@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from include.storage.queries import INVOICES
 from minox_qms.cli.output import counted, print_json, print_table
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
     from include.storage.previews import Preview
 
-INVOICES = "invoices"
 WOULD_BOOK = "would_book"
 
 

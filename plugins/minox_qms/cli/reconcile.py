@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json as json_
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from include.bookings.plan import make_plan
 from include.settings.load import find_link
-from minox_qms.cli.asking import reading
+from minox_qms.cli.asking import JsonOption, reading
 from minox_qms.cli.errors import EXIT_FAILED, LinkOption, only_link, told
 from minox_qms.cli.in_process import run_dag
-from minox_qms.cli.output import print_table
+from minox_qms.cli.output import print_json, print_table
 from minox_qms.cli.run import now
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def reconcile(
     link: LinkOption = None,
     from_date: Annotated[str | None, typer.Option("--from", help="First invoice date, inclusive.")] = None,
     to_date: Annotated[str | None, typer.Option("--to", help="Last invoice date, inclusive.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the tasks' logs.")] = False,
 ) -> None:
     """Compare QMS's processed invoices, the ledger and what Minox holds, to the cent; differences end with code 1.
@@ -45,8 +44,7 @@ def reconcile(
         message, period = _said(connection, dag_id, run_id)
         elsewhere = _elsewhere(connection, settings.name)
     if json:
-        content = {"link": settings.name, "run_id": run_id, "state": state, "differences": found}
-        typer.echo(json_.dumps(content, indent=2, default=str))
+        print_json({"link": settings.name, "run_id": run_id, "state": state, "differences": found})
     elif found:
         title = f"{len(found)} difference{'' if len(found) == 1 else 's'}, {period}"
         print_table(title, HEADINGS, ([row[name] for name in SHOWN] for row in found))

@@ -10,11 +10,11 @@ import typer
 from include.bookings.plan import LOCAL, make_plan
 from include.errors import ConfigurationError
 from include.settings.load import find_link
-from minox_qms.cli.asking import database
-from minox_qms.cli.errors import EXIT_FAILED, EXIT_USAGE, LinkOption, only_link, told
+from minox_qms.cli.asking import JsonOption, database
+from minox_qms.cli.errors import EXIT_FAILED, LinkOption, only_link, told
 from minox_qms.cli.in_process import run_dag
 
-DAGS = {"master-data": ("minox_master_data", "minox_to_qms"), "invoices": ("qms_invoices", "qms_to_minox")}
+DAGS = {"master-data": "minox_master_data", "invoices": "qms_invoices"}
 
 
 @told
@@ -26,7 +26,7 @@ def run(
     from_date: Annotated[str | None, typer.Option("--from", help="First invoice date of a range, inclusive.")] = None,
     to_date: Annotated[str | None, typer.Option("--to", help="Last invoice date of the range, inclusive.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the tasks' logs.")] = False,
 ) -> None:
     """Run the DAG of a link once, here and now, and show what became of the records.
@@ -35,8 +35,7 @@ def run(
     """
     settings = find_link(only_link(link))
     conf = _conf(what, interval_start, interval_end, from_date, to_date, dry_run=dry_run)
-    prefix, _ = DAGS[what]
-    dag_id = f"{prefix}__{settings.name}"
+    dag_id = f"{DAGS[what]}__{settings.name}"
     state, run_id = run_dag(dag_id, conf, verbose=verbose)
     from minox_qms.cli.run_report import report_run  # noqa: PLC0415 - only once the run is over
 
@@ -56,21 +55,18 @@ def _conf(
 ) -> dict[str, Any]:
     """Make the run's params, refusing what makes no sense before anything is started."""
     if what == "master-data" and (from_date or to_date):
-        _usage("--from and --to are for invoices: master data has no dates.")
+        raise ConfigurationError("--from and --to are for invoices: master data has no dates.")
     if (start is None) != (end is None):
-        _usage("--interval-start and --interval-end go together.")
+        raise ConfigurationError("--interval-start and --interval-end go together.")
     if start is not None and from_date is not None:
-        _usage("Give an interval or a range of dates, not both.")
+        raise ConfigurationError("Give an interval or a range of dates, not both.")
     conf: dict[str, Any] = {"dry_run": dry_run}
     first, last = now(), now()
     if start is not None and end is not None:
         first, last = _instant("--interval-start", start), _instant("--interval-end", end)
         if what == "invoices":
             conf |= {"interval_start": first.isoformat(), "interval_end": last.isoformat()}
-    try:
-        plan = make_plan(start=first, end=last, from_date=from_date, to_date=to_date)
-    except ConfigurationError as error:
-        _usage(error.message)
+    plan = make_plan(start=first, end=last, from_date=from_date, to_date=to_date)
     if plan.from_date is not None and plan.to_date is not None:
         conf |= {"from_date": plan.from_date.isoformat(), "to_date": plan.to_date.isoformat()}
     return conf
@@ -81,11 +77,6 @@ def _instant(option: str, value: str) -> dt.datetime:
     try:
         instant = dt.datetime.fromisoformat(value)
     except ValueError:
-        _usage(f"{option} {value!r} is not an instant: write it as 2026-01-31T07:00:00+01:00.")
+        message = f"{option} {value!r} is not an instant: write it as 2026-01-31T07:00:00+01:00."
+        raise ConfigurationError(message) from None
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=LOCAL)
-
-
-def _usage(message: str) -> Any:
-    """End with a sentence and the code for wrong use."""
-    typer.echo(f"minox-qms: {message}", err=True)
-    raise typer.Exit(EXIT_USAGE)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json as json_
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from include.storage.engine import engine
 from include.storage.previews import previews_of
 from include.storage.runs import count_outcomes, find_run
 from include.storage.tables import sync_run
+from minox_qms.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings
@@ -48,17 +46,15 @@ def _print_counts(
 ) -> None:
     """Print the number of records per entity and outcome."""
     if as_json:
-        typer.echo(
-            json_.dumps(
-                {"link": link, "dag_id": dag_id, "run_id": run_id, "state": state, "outcomes": counts}, indent=2
-            )
-        )
+        print_json({"link": link, "dag_id": dag_id, "run_id": run_id, "state": state, "outcomes": counts})
         return
-    table = Table(title=f"{dag_id} {run_id}")
-    for heading in ("entity", "outcome"):
-        table.add_column(heading)
-    table.add_column("records", justify="right")
-    for entity, by_outcome in counts.items():
-        for outcome, records in sorted(by_outcome.items()):
-            table.add_row(entity, outcome, str(records))
-    Console().print(table)
+    print_table(
+        f"{dag_id} {run_id}",
+        ("entity", "outcome", "records#"),
+        (
+            (entity, outcome, records)
+            for entity, by_outcome in counts.items()
+            for outcome, records in sorted(by_outcome.items())
+        ),
+        empty="no records.",
+    )

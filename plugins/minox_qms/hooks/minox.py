@@ -214,8 +214,7 @@ class MinoxHook(SystemHook):
             found = _typed(answer.body, Receivable)
             if found.invoice_number is not None and identifier(found.invoice_number) != str(number):
                 raise UnusableBodyError("a receivable of another invoice")
-            account = found.account_id if found.account is None or found.account.id is None else found.account.id
-            if account is not None and identifier(account) != str(customer):
+            if found.debtor is not None and identifier(found.debtor) != str(customer):
                 raise UnusableBodyError("a receivable of another customer")
             return found
 

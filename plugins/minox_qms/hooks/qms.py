@@ -8,6 +8,7 @@ import msgspec
 
 from include.errors import AccessError, ContractViolationError, InvariantError, TransientError
 from include.wire.decode import decode_row
+from include.wire.qms import KEYS
 from include.wire.text import row_key
 from minox_qms.hooks.address import encode_query
 from minox_qms.hooks.base import SystemHook
@@ -35,7 +36,6 @@ OF_COMPANY: Final = frozenset(
     }
 )
 
-_KEYS: Final = {"Invoice": "InvoiceHeaderId", "OverviewInvoice": "InvoiceHeaderId"}
 _JSON: Final = (("Content-Type", "application/json"),)
 _NOT_FOUND: Final = 404
 # Fields that say whose a row is: a new row brings back what was sent in them.
@@ -270,7 +270,7 @@ def _row(answer: Answer, entity: str, key: int | None) -> dict[str, Any]:
     except ValueError as error:
         raise UnusableBodyError(str(error)) from None
     row = {name: value for name, value in content.items() if not name.startswith("odata.")}
-    found = row_key(row.get(_KEYS.get(entity, f"{entity}Id")))
+    found = row_key(row.get(KEYS[entity]))
     if found is None:
         raise UnusableBodyError("a row without its key")
     if key is not None and found != key:

@@ -1,4 +1,4 @@
-"""A deadline for one answer as a whole: no timeout of the library covers bytes that come one at a time, without end.
+"""A deadline for one answer as a whole: no timeout of the library covers an answer whose bytes drip in without end.
 
 Headers, the sizes of chunks and what may follow the last chunk are read by the library in loops of its own, which only
 another thread can end.
@@ -55,7 +55,7 @@ class Watch:
 
 
 class Watchdog:
-    """One thread that looks after all answers of a client: one for each would have to be waited for to start.
+    """One thread that looks after all answers of a client: to start one for each answer would cost time.
 
     All have the same time, so that the one that began first is due first. The thread ends when it has nothing to watch.
 

@@ -15,9 +15,10 @@ from starlette.responses import RedirectResponse, Response
 from include.errors import ConfigurationError
 from include.storage import actions
 from include.storage.engine import engine
+from include.storage.queries import INVOICES
 from minox_qms.page.invoices import InvoiceId
 from minox_qms.page.links import Link
-from minox_qms.page.security import INVOICES, may_edit, protect_form, require
+from minox_qms.page.security import may_edit, protect_form, require
 
 if TYPE_CHECKING:
     from include.settings.link import LinkSettings

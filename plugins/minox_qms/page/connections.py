@@ -19,7 +19,7 @@ from include.storage.engine import engine
 from include.storage.grants import GrantStore
 from include.storage.overview import GrantStatus, link_status
 from include.storage.stories import PersonAction, people_of
-from minox_qms.connect import CALLBACK, ENTITY, System, conn_id_of, finish, site_for
+from minox_qms.connect import CALLBACK, ENTITY, System, finish, site_for
 from minox_qms.hooks.address import NAMES
 from minox_qms.hooks.site import authorize_url
 from minox_qms.page import sign_ins
@@ -46,8 +46,8 @@ class SystemView:
         grant: How its grant is doing.
         address: Base address; None when the connection cannot be read.
         fault: Why it cannot be.
-        moved: Whether the grant is of another address than the connection has now.
-        warning: `refused`, `absent`, `moved`, `unused` or None.
+        warning: `refused`, `absent`, `moved` (the grant is of another address than the connection has now), `unused`
+            or None.
         may_connect: Whether this user may connect it.
         people: Who connected it, in order.
     """
@@ -86,7 +86,7 @@ def connections(
 @router.post("/links/{link}/connect/{system}", dependencies=[Depends(protect_form)], response_class=HTMLResponse)
 def connect(request: Request, user: GetUserDep, link: Link, system: System) -> Response:
     """Send the browser to the other system's consent page."""
-    conn_id = conn_id_of(link, system)
+    conn_id = link.connections[system]
     require(may_connect(user, conn_id))
     redirect_uri = _redirect_uri()
     site = site_for(system, conn_id)
@@ -111,7 +111,7 @@ def callback(request: Request, user: GetUserDep, *, state: Short = "", code: Sho
         )
     link = find_link(found.link)
     system = cast("System", found.system)
-    require(may_read(request, user, link.name) and may_connect(user, conn_id_of(link, system)))
+    require(may_read(request, user, link.name) and may_connect(user, link.connections[system]))
     if error or not code:
         raise ConfigurationError(f"{NAMES[system]} did not give access: it was refused there. Nothing has changed.")
     finish(link, system, code, found.redirect_uri, user.get_name())

@@ -17,11 +17,12 @@ from starlette.responses import HTMLResponse, Response
 from include.errors import ConfigurationError
 from include.storage.engine import engine
 from include.storage.invoice_search import REOFFERED, InvoiceFilter, search_invoices
+from include.storage.queries import INVOICES
 from include.storage.stories import invoice_story
 from include.words import OUTCOMES
 from minox_qms.page.links import Link
 from minox_qms.page.rendering import UnknownError, render
-from minox_qms.page.security import INVOICES, may_edit
+from minox_qms.page.security import may_edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

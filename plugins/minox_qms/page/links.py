@@ -18,13 +18,13 @@ from include.storage.engine import engine
 from include.storage.overview import link_status
 from include.storage.queries import run_named
 from include.storage.trend import trend
+from minox_qms.alerts.callbacks import DIRECTIONS
 from minox_qms.page.rendering import UnknownError, render
 from minox_qms.page.security import may_read, readable_link, readable_links, require
 
 router = APIRouter()
 Link = Annotated[LinkSettings, Depends(readable_link)]
 
-OWN_DAGS = {"minox_master_data": "minox_to_qms", "qms_invoices": "qms_to_minox", "reconcile": "reconcile"}
 DAGS_OF_ALL_LINKS = {"minox_qms_watch", "minox_qms_maintenance"}
 
 
@@ -65,7 +65,7 @@ def _lead(request: Request, user: GetUserDep, dag_id: str, run_id: str | None) -
     """Find the page that belongs to a DAG, or to one of its runs."""
     prefix, mark, link = dag_id.partition("__")
     root = request.scope.get("root_path", "")
-    if prefix not in OWN_DAGS or not mark:
+    if prefix not in DIRECTIONS or not mark:
         return render(request, "foreign", user=user, dag_id=dag_id, is_own=dag_id in DAGS_OF_ALL_LINKS)
     require(may_read(request, user, link))
     if run_id is None:

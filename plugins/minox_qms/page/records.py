@@ -17,12 +17,20 @@ from include.storage.actions import count_refused
 from include.storage.engine import engine
 from include.storage.invoice_names import find_invoice
 from include.storage.invoice_search import invoice_numbers, invoices_numbered
-from include.storage.queries import Filter, changes, current_outcomes, past_outcomes, payload_of, rejections
+from include.storage.queries import (
+    INVOICES,
+    Filter,
+    changes,
+    current_outcomes,
+    past_outcomes,
+    payload_of,
+    rejections,
+)
 from include.storage.stories import binding_of, people_of
 from include.words import OUTCOMES, REASONS
 from minox_qms.page.links import Link
 from minox_qms.page.rendering import UnknownError, render
-from minox_qms.page.security import INVOICES, may_edit
+from minox_qms.page.security import may_edit
 
 router = APIRouter()
 

@@ -31,7 +31,7 @@ LANGUAGE_COOKIE = "minox_qms_language"
 TONES = {
     "good": "good booked created updated attached success",
     "bad": "failed rejected refused refused_by_minox held abandoned missing deleted edited different",
-    "warn": "changed_after_booking in_doubt postponed reoffer unfinished staged checked extra sending pending",
+    "warn": "changed_after_booking in_doubt postponed reoffer unfinished staged extra sending pending",
 }
 _TONE = {name: tone for tone, names in TONES.items() for name in names.split()}
 

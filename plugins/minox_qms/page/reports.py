@@ -19,6 +19,7 @@ from include.storage.engine import engine
 from include.storage.invoice_search import invoice_numbers
 from include.storage.overview import entities_of
 from include.storage.queries import (
+    INVOICES,
     Filter,
     OutcomeRow,
     Page,
@@ -32,7 +33,6 @@ from include.storage.queries import (
 from minox_qms.page.invoices import with_totals
 from minox_qms.page.links import Link
 from minox_qms.page.rendering import UnknownError, render
-from minox_qms.page.security import INVOICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

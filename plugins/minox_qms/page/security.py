@@ -26,12 +26,12 @@ from starlette.requests import Request
 from include.errors import ConfigurationError
 from include.settings.link import LinkSettings
 from include.settings.load import find_link, link_files, load_link
+from include.storage.queries import INVOICES
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-INVOICES = "invoices"
 SESSION_COOKIE = "minox_qms_form"
 LinkName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 

@@ -79,7 +79,6 @@ NAMES: dict[str, tuple[str, str]] = {
     "staged": ("being handled", "in behandeling"),
     "previewed": ("looked at", "bekeken"),
     "unfinished": ("not finished", "niet afgemaakt"),
-    "checked": ("checked", "gecontroleerd"),
     "held": ("held back", "tegengehouden"),
     "absent": ("not connected", "niet verbonden"),
     "refused": ("refused", "geweigerd"),

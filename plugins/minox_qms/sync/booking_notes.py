@@ -147,7 +147,7 @@ class BookingNotes:
         was = None if one.ledger is None else one.ledger.state
         was_booked = was == "booked"
         is_judged = one.outcome not in {"failed", "in_doubt"}
-        # what the ledger is done with stays as it was until the new copy is judged: it is told by its number and debtor
+        # the facts of a settled invoice stay as they were until its new copy is judged: number and debtor identify it
         values: dict[str, Any] = dict(one.facts) if is_judged or was not in ledger.DONE_STATES else {}
         if one.outcome == "changed_after_booking":
             values["changed_source_hash"] = one.source_hash
@@ -195,7 +195,7 @@ class BookingNotes:
     ) -> None:
         """Note what follows a booking: the PDF and the report.
 
-        The PDF may be attached already: a task that stood still tells of its booking when another one has gone on.
+        The PDF may be attached already: a task that stood still notes its booking after another task has gone on.
         """
         if self.link.bookings.attach_pdf:
             state = sa.func.coalesce(booking.c.pdf_state, pdf_state)
@@ -239,9 +239,10 @@ def settle_invoices(engine: sa.Engine, run: Run) -> None:
 
 
 def keep_held(connection: sa.Connection, run: Run) -> None:
-    """Call no invoice of a run failed that Minox has, or may have: the ledger knows better.
+    """Where the run calls an invoice failed that Minox has, or may have, note the outcome that the ledger knows.
 
-    One that somebody booked by hand is such only as long as it was not changed since, which its turn would have shown.
+    `already_booked` is taken from the ledger only while no newer copy of the invoice was staged: one that was changed
+    since has to be judged again.
     """
     is_known = sa.or_(booking.c.state != "already_booked", booking.c.staged_at <= booking.c.read_at)
     rows = connection.execute(

@@ -32,9 +32,9 @@ SEEN_UNTIL = "run of the latest rejected debtor that was seen to"
 def report_rejected_debtors(engine: sa.Engine, qms: QmsHook, link: LinkSettings, run: Run) -> None:
     """Note an error for every debtor in quarantine that QMS has, and no error for those that left it.
 
-    Whether QMS has a debtor that the bookkeeping does not know is asked when it is rejected first (again as long as QMS
-    gave no answer; by a later run, when the one that rejected it did not come so far), and whenever a run has written
-    other debtors: somebody may have typed it in since. A failure here is a warning.
+    QMS is asked whether it has a debtor that the bookkeeping does not know: when the debtor is first rejected (until
+    QMS has answered; by a later run, when the one that rejected it died before), and whenever a run has written other
+    debtors, since somebody may have typed it in meanwhile. A failure here is a warning.
     """
     if not link.bookings.report_to_qms:
         return

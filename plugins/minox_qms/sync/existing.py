@@ -28,8 +28,8 @@ _INT32 = 2**31
 class ExistingReceivables:
     """Looks receivables up one by one, or reads the list of them, whichever takes fewer requests.
 
-    How long the list is, is remembered from run to run. Where that is not known, or the list has grown, it is read
-    until it has taken more requests than looking up would.
+    The length of the list is remembered from run to run. Where it is not known, or has grown, the list is read until it
+    has taken more requests than looking up would.
 
     Args:
         engine: Of the connector's database.
@@ -106,9 +106,8 @@ class ExistingReceivables:
 
 def place_of(one: Receivable) -> Place | None:
     """Debtor and invoice number of a receivable; None when it lacks one, or it is none that Minox can have."""
-    account = one.account_id if one.account is None or one.account.id is None else one.account.id
     try:
-        customer, number = whole_number(account), whole_number(one.invoice_number)
+        customer, number = whole_number(one.debtor), whole_number(one.invoice_number)
     except ValueError:
         return None
     if customer is None or number is None or not (abs(customer) < _INT32 and abs(number) < _INT32):

@@ -84,7 +84,7 @@ class LoadingNotes:
             yield connection
 
     def note_under_way(self, under_way: Sequence[Wanted]) -> None:
-        """Note, before anything is sent for them, that what QMS has of these records is not known until it answered."""
+        """Note, before anything is sent, that it is not known what QMS has of these records until it has answered."""
         keys = [one.key for one in under_way if one.binding is not None]
         if keys and not self.run.dry_run:
             with self._transaction() as connection:

@@ -1,4 +1,4 @@
-"""When to stop asking: one request after the other fails, and the question is whether it is they, or the system."""
+"""When to give up: requests fail one after the other, and it may be these records, or the whole system."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Whether a staged batch is what the last good run made of it already, so that nobody need check or load it again.
+"""Whether a staged batch is as the last good run left it, so that it need not be checked and loaded again.
 
-What `check` and `load` make of a batch follows from the terms below, and from nothing else once every record of it is
-settled (`_loose_end`). So while the terms are those of the last load, and that came to a good end, the same outcomes
-are noted here. In doubt the batch is checked and loaded. Invoices are simpler: nothing is staged that is settled.
+What `check` and `load` make of a batch depends on the terms below alone, once every record of it is settled
+(`_loose_end`). So while the terms are those of the last load, and that load ended well, the same outcomes are noted
+here. In doubt the batch is checked and loaded. Invoices are simpler: what is settled is not staged.
 """
 
 from __future__ import annotations

@@ -120,8 +120,9 @@ class Examiner:
         """Company and administration, read once, when the first invoice needs them.
 
         Raises:
-            ConfigurationError: QMS has no such company, or the administration's fiscal years have no dates.
+            ConfigurationError: QMS has no such company.
             AccessError: Minox shows no such administration.
+            ContractViolationError: The administration's fiscal years cannot be read.
         """
         administration = self.minox.administration()
         try:
@@ -278,9 +279,9 @@ def collide(verdicts: list[Verdict], holders: dict[int, list[Holder]]) -> list[V
 
 
 def _booked_once(verdicts: list[Verdict]) -> list[Verdict]:
-    """Of several whose batches Minox has under one number, let the ledger book the lower InvoiceHeaderId alone.
+    """Where Minox has the batches of several invoices under one number, take only the lowest InvoiceHeaderId as booked.
 
-    No run sends two; a ledger that was lost in between, or another setting of the number, can make them.
+    No run sends two under one number; it can happen when the ledger was lost in between, or the setting changed.
     """
     first: dict[int, int] = {}
     for one in sorted(verdicts, key=lambda verdict: verdict.invoice_header_id or 0):

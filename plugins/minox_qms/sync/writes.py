@@ -99,7 +99,7 @@ class _Turn:
 
     Args:
         rows: Reader of the entity.
-        may_be_late: It goes out though it had to wait, since it did so too often.
+        may_be_late: The write goes out even if it had to wait: it was read again often enough.
     """
 
     def __init__(self, rows: QmsRows, *, may_be_late: bool) -> None:

@@ -80,7 +80,7 @@ def put_aside(connection: sa.Connection, run: Run, entity: str, rejected: Sequen
     known = dict(
         connection.execute(
             sa.select(quarantine.c.source_key, quarantine.c.reason).where(
-                *_open(run.link, entity),
+                *in_quarantine(run.link, entity),
                 quarantine.c.source_key == sa.any_(sa.literal([row["source_key"] for row in rows])),
             )
         ).all()
@@ -116,7 +116,7 @@ def see_again(connection: sa.Connection, run: Run, entity: str) -> list[tuple[st
     again = sa.case((quarantine.c.last_run == run.id, 0), else_=1)
     seen = (
         sa.update(quarantine)
-        .where(*_open(run.link, entity))
+        .where(*in_quarantine(run.link, entity))
         .values(times=quarantine.c.times + again, last_run=run.id, last_seen=sa.func.clock_timestamp())
         .returning(quarantine.c.source_key, quarantine.c.reason, quarantine.c.message)
     )
@@ -138,7 +138,7 @@ def release_others(connection: sa.Connection, run: Run, entity: str, *, still_op
     return _solve(
         connection,
         run,
-        *_open(run.link, entity),
+        *in_quarantine(run.link, entity),
         quarantine.c.last_run != run.id,
         quarantine.c.source_key != sa.all_(sa.literal(list(still_open), sa.ARRAY(sa.Text))),
     )
@@ -161,10 +161,10 @@ def release_written(connection: sa.Connection, run: Run, entity: str) -> list[st
         sync_outcome.c.source_key == quarantine.c.source_key,
         sync_outcome.c.outcome.in_(WRITTEN),
     )
-    return _solve(connection, run, *_open(run.link, entity), written)
+    return _solve(connection, run, *in_quarantine(run.link, entity), written)
 
 
-def _open(link: str, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
+def in_quarantine(link: str, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
     """Select the open rows of an entity."""
     return (quarantine.c.link == link, quarantine.c.entity == entity, quarantine.c.solved_at.is_(None))
 

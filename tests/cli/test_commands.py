@@ -151,6 +151,7 @@ def test_a_database_that_cannot_be_reached_is_a_technical_failure(
     assert said.endswith("MINOX_QMS_DATABASE_URL names the host /nonexistent.\n")
 
 
+@pytest.mark.usefixtures("cli")  # or it would start the embedded server of this machine
 def test_a_database_that_refuses_says_so_and_promises_no_next_try() -> None:
     refusal = sa.exc.OperationalError("SELECT 1", {}, QueryCanceled("took too long"))
     with pytest.raises(TransientError) as caught, asking.database():

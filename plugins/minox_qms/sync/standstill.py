@@ -23,7 +23,7 @@ from include.storage.bindings import known_references
 from include.storage.checks import results_of, write_results
 from include.storage.facts import fact, forget, remember
 from include.storage.outcomes import Outcome, finish_entity, note_outcomes
-from include.storage.quarantine import see_again
+from include.storage.quarantine import in_quarantine, see_again
 from include.storage.runs import insist_on_claim
 from include.storage.staging import keys_of, mark_rejected, rejected_places
 from include.storage.tables import BOOKING_SOURCES, STAGING, binding, quarantine
@@ -138,7 +138,7 @@ def _terms(connection: sa.Connection, run: Run, mapping: Mapping[Any], link: Lin
 def _loose_end(connection: sa.Connection, run: Run, entity: str) -> str | None:
     """Say which record may end otherwise today though nothing has changed; None when there is none."""
     findings = sa.or_(*(quarantine.c.findings.contains([{"reason": reason}]) for reason in PASSING))
-    passing = sa.select(quarantine.c.source_key).where(*_in_quarantine(run.link, entity), findings)
+    passing = sa.select(quarantine.c.source_key).where(*in_quarantine(run.link, entity), findings)
     if (key := connection.scalar(passing.limit(1))) is not None:
         return f"{key} was rejected for a reason that can pass"
     staged = STAGING[entity]
@@ -198,11 +198,7 @@ def _bound(connection: sa.Connection, link: str, entity: str) -> str:
 def _rejected(connection: sa.Connection, link: str, entity: str) -> str:
     """Hash of the open quarantine of an entity."""
     found = _joined(quarantine.c.source_key, sa.cast(quarantine.c.findings, sa.Text))
-    return _hash_of(connection, found, quarantine.c.source_key, *_in_quarantine(link, entity))
-
-
-def _in_quarantine(link: str, entity: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return (quarantine.c.link == link, quarantine.c.entity == entity, quarantine.c.solved_at.is_(None))
+    return _hash_of(connection, found, quarantine.c.source_key, *in_quarantine(link, entity))
 
 
 def _joined(*columns: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

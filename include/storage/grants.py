@@ -263,7 +263,7 @@ class LockedGrant:
         if seed is None:
             return {}
         mark = fingerprint(issuer, seed)
-        return {"seed": mark, "spent_seeds": sa.func.array_append(oauth_grant.c.spent_seeds, mark)}
+        return {"spent_seeds": sa.func.array_append(oauth_grant.c.spent_seeds, mark)}
 
     def _update(self, values: dict[str, object]) -> None:
         change = sa.update(oauth_grant).where(oauth_grant.c.conn_id == self.grant.conn_id).values(values)

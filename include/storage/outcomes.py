@@ -53,7 +53,7 @@ def note_extracted(connection: sa.Connection, run: Run, entity: str, extracted: 
     Raises:
         RunBusyError: Another try of the task began to read later, and has noted that: this one was out of sight.
     """
-    values = {"state": "staged", "extracted": extracted, "rejected": 0, "read_at": read_at, "message": None}
+    values = {"state": "staged", "extracted": extracted, "read_at": read_at, "message": None}
     written = connection.execute(
         insert(sync_run_entity)
         .values(run=run.id, entity=entity, **values)

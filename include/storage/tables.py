@@ -67,7 +67,6 @@ sync_run_entity = sa.Table(
     sa.Column("entity", sa.Text, primary_key=True),
     sa.Column("state", sa.Text, nullable=False, comment="staged, checked, held, good, failed"),
     sa.Column("extracted", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("rejected", sa.Integer, nullable=False, server_default="0"),
     sa.Column("counts", JSONB, comment="Number of records per outcome, once the entity is finished"),
     sa.Column("message", sa.Text),
     _instant("read_at", nullable=False),
@@ -273,7 +272,6 @@ booking = sa.Table(
     sa.Column("booked_run", sa.BigInteger),
     sa.Column("pdf_state", sa.Text, comment="Null (not asked), pending, sending, attached, failed"),
     sa.Column("pdf_message", sa.Text),
-    sa.Column("pdf_attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("pdf_document_id", sa.Text),
     _instant("pdf_at"),
     _instant("updated_at", now=True),
@@ -456,7 +454,6 @@ oauth_grant = sa.Table(
     _instant("expires_at"),
     sa.Column("lifetime", sa.Integer, comment="Seconds, as the token endpoint said"),
     sa.Column("generation", sa.Integer, nullable=False, server_default="0", comment="Number of pairs received"),
-    sa.Column("seed", sa.Text, comment="SHA-256 of the extra.refresh_token last used"),
     sa.Column(
         "spent_seeds",
         ARRAY(sa.Text),

@@ -5,6 +5,7 @@ The one exception is conservation, a promise about the public view `sync_outcome
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 BATCHES = "/transaction_line_batch/"
 PATIENCE = 62 * 60 * 1_000_000
 """Microseconds after which an entry that Minox refused has been offered again: an hour, and what requests take."""
+
+
+_ONE = re.compile(r"InvoiceHeaderId eq (\d+)L")
+_RANGE = re.compile(r"InvoiceHeaderId ge (\d+)L and InvoiceHeaderId le (\d+)L")
+
+
+def asks_for(what: str, key: int) -> bool:
+    """Whether a request asks QMS for an invoice, by its key or by a range of keys."""
+    ranges = ((int(first), int(last)) for first, last in _RANGE.findall(what))
+    return str(key) in _ONE.findall(what) or any(first <= key <= last for first, last in ranges)
 
 
 def batch_of(key: int) -> str:
@@ -140,7 +151,7 @@ class BookingJudge(Judge):
         read: dict[str, int] = {}
         for one in self.history[: event.place]:
             other, _, task = one.who.partition(" ")
-            if task.startswith("stage ") and f"InvoiceHeaderId eq {key}L" in one.what:
+            if task.startswith("stage ") and asks_for(one.what, key):
                 read[other] = one.began
             elif other != run and task.startswith("book "):
                 since = max(since, read.get(other, 0))

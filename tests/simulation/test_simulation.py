@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.simulation.broken import BROKEN
+from tests.simulation.checker import asks_for
 from tests.simulation.faults import APPLIED, BATCHES, COMMITS, LISTS, NOT_ARRIVED
 from tests.simulation.master import DEEDS as MASTER_DATA
 from tests.simulation.people import DEEDS as BOOKKEEPING
@@ -66,3 +67,9 @@ def test_a_seed_is_replayed_at_the_prompt(pool: Pool) -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_connector_that_is_broken_on_purpose_is_caught(pool: Pool, name: str) -> None:
     assert pool.run(range(1, 401), name, until_failed=True, part=5).failed
+
+
+@pytest.mark.parametrize(("key", "is_asked"), [(2, True), (4, False), (5, True), (7, True), (9, True), (10, False)])
+def test_the_checker_sees_which_invoices_a_run_has_read(key: int, is_asked: bool) -> None:
+    asked = "(InvoiceHeaderId eq 2L or (InvoiceHeaderId ge 5L and InvoiceHeaderId le 9L)) and CompanyId eq 4L"
+    assert asks_for(f"GET /api/V3/odata/Invoice?$filter={asked}", key) is is_asked

@@ -352,6 +352,7 @@ def test_a_task_that_was_overtaken_notes_nothing_of_a_pdf(pdfs: BookingWorld, mo
         return found
 
     monkeypatch.setattr(QmsHook, "pdf", stand_still)
+    monkeypatch.setattr(runs, "GRACE_SECONDS", -1)
     ran = pdfs.run()
     assert "took over" in str(ran.tasks["attach_pdfs"])
     assert state(pdfs, 1) == "attached"

@@ -36,7 +36,7 @@ STRUCTS: dict[str, Any] = {
     "receivable": minox_wire.Receivable,
     **{
         name: getattr(qms_wire, name)
-        for name in ("Company", "OverviewInvoice", "Invoice", "OverviewInvoiceLine", "EntityChange", "EntityState")
+        for name in ("Company", "OverviewInvoice", "Invoice", "OverviewInvoiceLine", "EntityChange")
     },
 }
 """What the records of a list are read into."""

@@ -37,6 +37,14 @@ RUNS: Final = (
         (f"{_RUNS}test_two_runs_at_once_wait_for_each_other", f"{_ONCE}test_two_runs_of_a_link_are_never_both_at_work"),
     ),
     Guard(
+        "a run knows its parameters",
+        "plugins/minox_qms/operators/asked.py",
+        "if unknown:",
+        "if False:",
+        "A mistyped dry_run writes.",
+        ("tests/dags/test_dags.py::test_a_parameter_that_it_does_not_have_is_refused_before_anything_is_done",),
+    ),
+    Guard(
         "lock: a run at work holds its direction",
         "include/storage/runs.py",
         "holder.execute(sa.select(sa.func.pg_advisory_lock_shared(_RUN_LOCK + run.id)))",

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable  # noqa: TC003 - used at run time in annotations of attributes
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -70,8 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.monotonic(),
             self.client_address[1],
         )
-        with suppress(OSError):
+        try:
             self._give(self.server.fake.answer(request))
+        except OSError:
+            self.server.fake.cut.release()
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the library's names
 
@@ -121,6 +122,7 @@ class FakeServer:
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
+        self.cut = threading.Semaphore(0)  # once for every answer that was broken off by the other side
         self.script: deque[Reply] = deque()
         self.default: Callable[[Seen], Reply] = lambda _: Reply(200, {})
         self._lock = threading.Lock()

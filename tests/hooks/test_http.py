@@ -343,6 +343,7 @@ def test_dripping_bytes_have_a_deadline(server: FakeServer, make: Callable[..., 
     with pytest.raises(TransientError):  # without, the answer would be whole after ten seconds
         make(real_time=True, transfer=0.4, attempts=2, backoff=0.01).send(READ, body_of)
     assert len(server.seen) == 2
+    assert all(server.cut.acquire(timeout=5) for _ in range(2))  # in the middle of the answer
 
 
 def test_whole_and_packed_and_chunked_answers_are_read(server: FakeServer, make: Callable[..., HttpClient]) -> None:

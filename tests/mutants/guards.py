@@ -749,14 +749,6 @@ MASTER_DATA: Final = (
         (f"{_RULES}test_a_change_in_qms_to_a_coupled_field_stays_until_minox_changes",),
     ),
     Guard(
-        "hash: nothing is written when nothing changed",
-        "plugins/minox_qms/sync/master_data.py",
-        "return known.written_hash == one.digest and known.refused_hash is None and not known.reoffer",
-        "return False",
-        "What users changed in QMS is overwritten when another record changes.",
-        (f"{_RULES}test_a_change_in_qms_stays_though_another_record_changes",),
-    ),
-    Guard(
         "equal rows are left alone",
         "plugins/minox_qms/sync/writes.py",
         'if not changes:\n        return Written("unchanged", key)',
